@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: conditions, the recurrent generator, model packages, runtimes."""

@@ -1,0 +1,116 @@
+"""A model as the live path sees it: conditioners for sessions, one batched step for the renderer."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .condition import Conditioner, Observation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One slot's turn: condition as its Conditioner made it, style weights float32 [S]."""
+
+    slot: int
+    condition: NDArray[np.generic]
+    style: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What was painted: rgb uint8 [H, W, 3], alpha uint8 [H, W] (None: opaque)."""
+
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+
+
+class LiveModel(ABC):
+    """A loaded model with `slots` independent recurrent states. Step and reset from one thread."""
+
+    name: str
+    width: int
+    height: int
+    styles: tuple[str, ...]
+    slots: int
+    runtime: str
+
+    @abstractmethod
+    def conditioner(self, *, mirror: bool) -> Conditioner:
+        """Return a new conditioner, to be owned by one session."""
+
+    @abstractmethod
+    def step(self, requests: Sequence[Request]) -> list[Picture]:
+        """Paint one frame for each of the given slots; the others keep their state."""
+
+    @abstractmethod
+    def reset(self, slot: int) -> None:
+        """Make the slot's next frame a first frame."""
+
+    def style(self, index: int) -> NDArray[np.float32]:
+        """Return the weights [S] that select one style."""
+        if not 0 <= index < max(1, len(self.styles)):
+            raise ValueError(f"style {index}: {self.name} has styles 0 to {len(self.styles) - 1}")
+        return np.eye(max(1, len(self.styles)), dtype=np.float32)[index]
+
+
+class IdentityConditioner:
+    """Crops the picture to the model's shape and scales it: the condition is the picture."""
+
+    def __init__(self, width: int, height: int, mirror: bool) -> None:
+        self._size = (width, height)
+        self._mirror = mirror
+
+    def observe(self, rgb: NDArray[np.uint8], time_s: float) -> Observation:
+        height, width = rgb.shape[:2]
+        scale = min(width / self._size[0], height / self._size[1])
+        w, h = max(1, round(self._size[0] * scale)), max(1, round(self._size[1] * scale))
+        x, y = (width - w) // 2, (height - h) // 2
+        picture = cv2.resize(rgb[y : y + h, x : x + w], self._size, interpolation=cv2.INTER_AREA)
+        if self._mirror:
+            picture = picture[:, ::-1]
+        return Observation(condition=np.ascontiguousarray(picture))
+
+    def set_mirror(self, on: bool) -> None:
+        self._mirror = on
+
+    def reset(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class IdentityModel(LiveModel):
+    """Gives back what it gets: measures the house without a generator."""
+
+    def __init__(self, slots: int = 4, width: int = 256, height: int = 256) -> None:
+        self.name, self.runtime, self.styles = "identity", "none", ("as is",)
+        self.slots, self.width, self.height = slots, width, height
+
+    def conditioner(self, *, mirror: bool) -> IdentityConditioner:
+        return IdentityConditioner(self.width, self.height, mirror)
+
+    def step(self, requests: Sequence[Request]) -> list[Picture]:
+        return [Picture(rgb=request.condition.astype(np.uint8, copy=False)) for request in requests]
+
+    def reset(self, slot: int) -> None:
+        pass
+
+
+def open_model(
+    name: str, *, slots: int = 4, runtime: str = "auto", threads: int | None = None
+) -> LiveModel:
+    """Open a bundled model by name, or a package by path.
+
+    runtime: auto, eager or openvino. threads: how many cores the model may take (default: one
+    less than the machine has, at most four). Raises ModelError.
+    """
+    if name == "identity":
+        return IdentityModel(slots)
+    from .generator_live import GeneratorModel
+
+    return GeneratorModel.open(name, slots=slots, runtime=runtime, threads=threads)

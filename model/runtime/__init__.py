@@ -1,0 +1,1 @@
+"""Steppers: one signature over several ways to run the generator."""

@@ -1,0 +1,1 @@
+"""The live path: sources, sessions, the renderer thread, transports."""

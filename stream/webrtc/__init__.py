@@ -1,0 +1,1 @@
+"""WebRTC in and out, over aiortc."""

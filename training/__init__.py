@@ -1,0 +1,1 @@
+"""Offline: data makers, the training loop, metrics."""

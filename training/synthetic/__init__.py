@@ -1,0 +1,1 @@
+"""Licence-clean data makers."""
