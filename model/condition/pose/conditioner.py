@@ -1,0 +1,42 @@
+"""The three stages in a row, for one session."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import Observation
+from .detect import PoseDetector
+from .draw import draw
+from .retarget import Retargeter
+from .skeleton import Measures
+
+
+class PoseConditioner:
+    """RGB in, drawn skeleton of the dancer out."""
+
+    def __init__(self, measures: Measures, width: int, height: int, *, mirror: bool) -> None:
+        self._size = (width, height)
+        self._mirror = mirror
+        self._detector = PoseDetector()
+        self._retargeter = Retargeter(measures)
+
+    def observe(self, rgb: NDArray[np.uint8], time_s: float) -> Observation:
+        """Turn a picture [H, W, 3] into planes [C, h, w]; landmarks are as found, unmirrored."""
+        landmarks = self._detector.detect(rgb, time_s)
+        aspect = rgb.shape[1] / rgb.shape[0]
+        joints = self._retargeter.update(landmarks, time_s, aspect=aspect, mirror=self._mirror)
+        overlay = None if landmarks is None else np.ascontiguousarray(landmarks[:, [0, 1, 3]])
+        return Observation(condition=draw(joints, *self._size), landmarks=overlay)
+
+    def set_mirror(self, on: bool) -> None:
+        """Mirror from the next frame on; the user is calibrated anew."""
+        if on != self._mirror:
+            self._mirror = on
+            self._retargeter.reset()
+
+    def reset(self) -> None:
+        """Forget the user's calibration."""
+        self._retargeter.reset()
+
+    def close(self) -> None:
+        """Release the detector."""
+        self._detector.close()

@@ -1,0 +1,141 @@
+"""Joints, bones and shapes of the pose condition, and the dancer's measures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ModelError
+
+CONDITION_VERSION = 1
+
+NOSE, EYES, EARS, MOUTH = 0, (2, 5), (7, 8), (9, 10)
+LEFT_RIGHT = [(i, i + 1) for i in range(7, 33, 2)] + [(1, 4), (2, 5), (3, 6)]
+"""Landmarks that swap under mirroring (numbering of MediaPipe Pose, 33 landmarks)."""
+
+_SIDED = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
+_LEGS = ("hip", "knee", "ankle", "heel", "toe")
+JOINTS: tuple[str, ...] = (
+    ("pelvis", "chest", "head", "nose", "mouth")
+    + tuple(f"{side}_{name}" for name in ("eye", "ear", *_SIDED) for side in ("left", "right"))
+    + tuple(f"{side}_{name}" for name in _LEGS for side in ("left", "right"))
+)
+INDEX = {name: i for i, name in enumerate(JOINTS)}
+
+
+def _sources() -> dict[str, tuple[int, ...]]:
+    """Which landmarks each joint is the mean of."""
+    sources: dict[str, tuple[int, ...]] = {
+        "pelvis": (23, 24),
+        "chest": (11, 12),
+        "head": EARS,
+        "nose": (NOSE,),
+        "mouth": MOUTH,
+    }
+    for s, side in enumerate(("left", "right")):
+        sources[f"{side}_eye"], sources[f"{side}_ear"] = (EYES[s],), (EARS[s],)
+        for n, name in enumerate(_SIDED):
+            sources[f"{side}_{name}"] = (11 + 2 * n + s,)
+        for n, name in enumerate(_LEGS):
+            sources[f"{side}_{name}"] = (23 + 2 * n + s,)
+    return sources
+
+
+def _joint_matrix() -> NDArray[np.float32]:
+    matrix = np.zeros((len(JOINTS), 33), np.float32)
+    for name, landmarks in _sources().items():
+        matrix[INDEX[name], list(landmarks)] = 1 / len(landmarks)
+    return matrix
+
+
+JOINT_MATRIX = _joint_matrix()
+"""Joints from landmarks, float32 [J, 33]."""
+
+
+def _bones() -> tuple[tuple[str, str], ...]:
+    bones = [("pelvis", "chest"), ("chest", "head"), ("head", "nose"), ("head", "mouth")]
+    for side in ("left", "right"):
+        bones += [("head", f"{side}_eye"), ("head", f"{side}_ear"), ("chest", f"{side}_shoulder")]
+        chain = [f"{side}_{name}" for name in ("shoulder", "elbow", "wrist")]
+        bones += list(zip(chain, chain[1:], strict=False))
+        bones += [(f"{side}_wrist", f"{side}_{name}") for name in ("pinky", "index", "thumb")]
+        chain = ["pelvis", *(f"{side}_{name}" for name in ("hip", "knee", "ankle"))]
+        bones += list(zip(chain, chain[1:], strict=False))
+        bones += [(f"{side}_ankle", f"{side}_{name}") for name in ("heel", "toe")]
+    return tuple(bones)
+
+
+BONES = _bones()
+"""(parent, child), parents first; the root is the pelvis."""
+PARENTS = np.array([INDEX[a] for a, _ in BONES])
+CHILDREN = np.array([INDEX[b] for _, b in BONES])
+BONE = {child: i for i, (_, child) in enumerate(BONES)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measures:
+    """The dancer, in picture heights.
+
+    lengths: of each bone [N]. idle: bone vectors of the idle stance, x right, y down, z away from
+    the camera [N, 3]. floor: y of the standing feet. aspect: width over height of the picture.
+    """
+
+    lengths: NDArray[np.float32]
+    idle: NDArray[np.float32]
+    floor: float
+    aspect: float = 1.0
+
+    @property
+    def torso(self) -> float:
+        """Length from pelvis to chest."""
+        return float(self.lengths[BONE["chest"]])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "condition_version": CONDITION_VERSION,
+            "bones": [f"{a}-{b}" for a, b in BONES],
+            "lengths": [round(float(v), 5) for v in self.lengths],
+            "idle": [[round(float(v), 5) for v in row] for row in self.idle],
+            "floor": round(self.floor, 5),
+            "aspect": self.aspect,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Measures":
+        """Rebuild from `to_dict`; raises ModelError for another version of the condition."""
+        version = values.get("condition_version")
+        if version != CONDITION_VERSION:
+            raise ModelError(f"pose condition version {version}: this build reads version 1")
+        if values.get("bones") != [f"{a}-{b}" for a, b in BONES]:
+            raise ModelError("the model's bones are not the ones this build draws")
+        return cls(
+            lengths=np.array(values["lengths"], np.float32),
+            idle=np.array(values["idle"], np.float32),
+            floor=float(values["floor"]),
+            aspect=float(values["aspect"]),
+        )
+
+
+def to_joints(landmarks: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
+    """Landmarks [..., 33, >=3] (x, y in 0..1, z as x) -> joints [..., J, 3] in picture heights."""
+    unit = np.array([aspect, 1, aspect], np.float32)
+    return JOINT_MATRIX @ (landmarks[..., :3] * unit)
+
+
+def measure(landmarks: NDArray[np.float32], idle: NDArray[np.float32], aspect: float) -> Measures:
+    """Measure a dancer from exact landmarks [T, 33, 4] of any motion, and [33, 4] of its idle.
+
+    Bone lengths are medians of the 3-D lengths, which assumes a long lens.
+    """
+    joints = to_joints(landmarks, aspect)
+    lengths = np.linalg.norm(joints[:, CHILDREN] - joints[:, PARENTS], axis=-1)
+    rest = to_joints(idle, aspect)
+    feet = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("heel", "toe")]
+    return Measures(
+        lengths=np.median(lengths, axis=0).astype(np.float32),
+        idle=(rest[CHILDREN] - rest[PARENTS]).astype(np.float32),
+        floor=float(rest[feet, 1].max()),
+        aspect=aspect,
+    )

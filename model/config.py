@@ -1,0 +1,60 @@
+"""What a generator is made of, and the presets."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .errors import ModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Shape of a generator.
+
+    width, height: of the picture, multiples of 16. condition_channels: planes at 1/4 resolution.
+    styles: number of appearances. channels: features at 1/4 resolution (twice that at 1/8, four
+    times at 1/16). blocks: residual blocks at 1/4, 1/8, 1/16, 1/8, 1/4. backdrop: composite over
+    a still picture kept in the weights. parts: classes of the training-only label head (0: none).
+    """
+
+    condition_channels: int
+    styles: int
+    width: int = 256
+    height: int = 256
+    channels: int = 48
+    blocks: tuple[int, int, int, int, int] = (1, 1, 2, 2, 1)
+    backdrop: bool = True
+    parts: int = 0
+
+    def __post_init__(self) -> None:
+        if self.width % 16 or self.height % 16 or min(self.width, self.height) < 16:
+            raise ModelError(f"size {self.width}x{self.height}: both must be multiples of 16")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types."""
+        return {**asdict(self), "blocks": list(self.blocks)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "GeneratorConfig":
+        """Rebuild from `to_dict`; raises ModelError on unknown or missing fields."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise ModelError(f"unknown generator settings {', '.join(unknown)}")
+        try:
+            return cls(**{**values, "blocks": tuple(values["blocks"])})
+        except (TypeError, KeyError) as error:
+            raise ModelError(f"incomplete generator settings: {error}") from error
+
+
+def nano(condition_channels: int, styles: int, *, parts: int = 0) -> GeneratorConfig:
+    """About 1.3 GFLOP a frame at 256x256: slow laptops, one core."""
+    return GeneratorConfig(
+        condition_channels=condition_channels, styles=styles, parts=parts, channels=32
+    )
+
+
+def live(condition_channels: int, styles: int, *, parts: int = 0) -> GeneratorConfig:
+    """About 3 GFLOP a frame at 256x256: 30 fps on two CPU cores beside pose and codecs."""
+    return GeneratorConfig(condition_channels=condition_channels, styles=styles, parts=parts)
+
+
+PRESETS = {"nano": nano, "live": live}

@@ -1,0 +1,170 @@
+"""The recurrent generator: one functional step, previous output in, next output out.
+
+After Wang et al., "Video-to-Video Synthesis" (NeurIPS 2018): what was painted before is warped by
+a predicted flow and blended with what is painted anew. Pictures are kept as premultiplied RGBA, so
+the backdrop, where a model has one, is composited last and cannot drift.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import GeneratorConfig
+from .layers import RESIDUAL_SCALE, Stage, conv, pixel_grid, warp
+
+CODE = 32
+MAX_FLOW = 0.25
+"""Largest flow the generator predicts, as a share of the picture."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What one frame leaves for the next.
+
+    image: premultiplied RGBA in 0..1, [B, 4, H, W]. features: of the previous condition,
+    [B, C, H/4, W/4]. valid: 1 where there is a previous frame, [B].
+    """
+
+    image: Tensor
+    features: Tensor
+    valid: Tensor
+
+
+class Output(NamedTuple):
+    """image: [B, 3, H, W] in -1..1, composited. alpha: [B, 1, H, W] in 0..1."""
+
+    image: Tensor
+    alpha: Tensor
+
+
+class Details(NamedTuple):
+    """What training looks at besides the output: painted RGBA, blend mask, flow, features."""
+
+    painted: Tensor
+    mask: Tensor
+    flow: Tensor
+    features: Tensor
+
+
+class Generator(nn.Module):
+    """Maps conditions to pictures; see `GeneratorConfig` for its shape."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, n = config.channels, config.blocks
+        self.style = nn.Linear(config.styles, CODE)
+        self.condition = conv(config.condition_channels, c, 3)
+        self.previous_condition = conv(config.condition_channels, c, 1, scale=RESIDUAL_SCALE)
+        self.previous_image = conv(4 * 16, c, 1)
+        self.stage_4 = Stage(c, CODE, n[0])
+        self.down_8 = conv(c, 2 * c, 2, stride=2)
+        self.stage_8 = Stage(2 * c, CODE, n[1])
+        self.down_16 = conv(2 * c, 4 * c, 2, stride=2)
+        self.stage_16 = Stage(4 * c, CODE, n[2])
+        self.up_8 = conv(4 * c, 8 * c, 1, scale=RESIDUAL_SCALE)
+        self.stage_up_8 = Stage(2 * c, CODE, n[3])
+        self.up_4 = conv(2 * c, 4 * c, 1, scale=RESIDUAL_SCALE)
+        self.stage_up_4 = Stage(c, CODE, n[4])
+        self.paint = conv(c, 4 * 16, 3, scale=RESIDUAL_SCALE)
+        self.mask = conv(c, 16, 3, scale=RESIDUAL_SCALE)
+        self.flow = conv(c, 2, 3, scale=0.1)
+        self.parts = conv(c, config.parts, 1, scale=RESIDUAL_SCALE) if config.parts else None
+        shape = (1, 3, config.height, config.width)
+        self.backdrop = nn.Parameter(torch.zeros(shape), requires_grad=config.backdrop)
+        self.register_buffer("grid", pixel_grid(config.height, config.width), persistent=False)
+
+    def initial_state(self, batch: int) -> State:
+        """Return the state before a first frame."""
+        like = self.paint.weight
+        height, width = self.config.height, self.config.width
+        features = like.new_zeros(batch, self.config.channels, height // 4, width // 4)
+        return State(like.new_zeros(batch, 4, height, width), features, like.new_zeros(batch))
+
+    def step(
+        self,
+        condition: Tensor,
+        style: Tensor,
+        state: State,
+        motion: Tensor | None = None,
+        motion_valid: Tensor | None = None,
+        active: Tensor | None = None,
+    ) -> tuple[Output, State]:
+        """Paint the next frame.
+
+        condition [B, C, H/4, W/4], style [B, S] weights, motion [B, 2, H, W] backward in pixels,
+        used where motion_valid [B]; slots with active [B] false keep their state.
+        """
+        output, following, _ = self.step_with_details(condition, style, state, motion, motion_valid)
+        if active is not None:
+            following = select(active, following, state)
+        return output, following
+
+    forward = step
+
+    def step_with_details(
+        self,
+        condition: Tensor,
+        style: Tensor,
+        state: State,
+        motion: Tensor | None = None,
+        motion_valid: Tensor | None = None,
+    ) -> tuple[Output, State, Details]:
+        """As `step`, and also return what the losses look at."""
+        warm = state.valid[:, None, None, None] > 0.5
+        previous = torch.where(warm, state.image, torch.zeros_like(state.image))
+        remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
+        x = self._features(condition, self.style(style), previous, remembered)
+
+        painted = torch.sigmoid(F.pixel_shuffle(self.paint(x), 4))  # [B, 4, H, W]
+        mask = torch.sigmoid(F.pixel_shuffle(self.mask(x), 4))  # [B, 1, H, W]
+        mask = torch.where(warm, mask, torch.ones_like(mask))
+        flow = self._flow(x)
+        if motion is not None and motion_valid is not None:
+            flow = torch.where(motion_valid[:, None, None, None] > 0.5, motion, flow)
+        moved = warp(previous, flow, self.grid_for(previous))
+        image = moved + mask * (painted - moved)
+
+        rgb, alpha = image[:, :3], image[:, 3:]
+        composite = rgb + (1 - alpha) * self.backdrop_for(rgb) if self.config.backdrop else rgb
+        following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
+        return Output(composite * 2 - 1, alpha), following, Details(painted, mask, flow, x)
+
+    def grid_for(self, image: Tensor) -> Tensor:
+        """Return the pixel grid; training may run on crops, so it follows the picture's size."""
+        return self.grid[..., : image.shape[-2], : image.shape[-1]]  # pyright: ignore[reportIndexIssue]
+
+    def backdrop_for(self, image: Tensor) -> Tensor:
+        """Return the backdrop [1, 3, H, W] in 0..1, cut to the picture's size."""
+        return self.backdrop[..., : image.shape[-2], : image.shape[-1]]
+
+    def part_logits(self, features: Tensor) -> Tensor:
+        """Classify `Details.features` into part labels, [B, parts, H/4, W/4]; training only."""
+        assert self.parts is not None
+        return self.parts(features)
+
+    def _features(self, condition: Tensor, code: Tensor, previous: Tensor, old: Tensor) -> Tensor:
+        seen = self.condition(condition) + self.previous_image(F.pixel_unshuffle(previous, 4)) + old
+        skip_4 = self.stage_4(F.relu(seen), code)  # [B, C, H/4, W/4]
+        skip_8 = self.stage_8(F.relu(self.down_8(skip_4)), code)  # [B, 2C, H/8, W/8]
+        deep = self.stage_16(F.relu(self.down_16(skip_8)), code)  # [B, 4C, H/16, W/16]
+        x = self.stage_up_8(F.relu(F.pixel_shuffle(self.up_8(deep), 2) + skip_8), code)
+        return F.relu(self.stage_up_4(F.relu(F.pixel_shuffle(self.up_4(x), 2) + skip_4), code))
+
+    def _flow(self, x: Tensor) -> Tensor:
+        largest = MAX_FLOW * max(self.config.width, self.config.height)
+        small = torch.tanh(self.flow(x).float()) * largest
+        return F.interpolate(small, scale_factor=4, mode="bilinear", align_corners=False)
+
+
+def select(mask: Tensor, first: State, second: State) -> State:
+    """Per slot: `first` where mask [B] is true, else `second`. Selecting, so NaN stays behind."""
+    wide = mask[:, None, None, None] > 0.5
+    return State(
+        torch.where(wide, first.image, second.image),
+        torch.where(wide, first.features, second.features),
+        torch.where(mask > 0.5, first.valid, second.valid),
+    )

@@ -1,0 +1,67 @@
+"""A generator package as the live path sees it."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from .condition import Conditioner
+from .condition.pose.conditioner import PoseConditioner
+from .condition.pose.draw import CHANNELS
+from .condition.pose.skeleton import Measures
+from .errors import ModelError
+from .live import LiveModel, Picture, Request
+from .package import Package, load
+from .runtime import StepInput, Stepper, open_stepper
+
+
+class GeneratorModel(LiveModel):
+    """A package and the stepper that runs it."""
+
+    def __init__(self, package: Package, stepper: Stepper) -> None:
+        card = package.card
+        if card.condition != "pose" or card.generator.condition_channels != CHANNELS:
+            raise ModelError(f"{card.name}: this build cannot make its condition {card.condition}")
+        self.card, self._stepper = card, stepper
+        self.name, self.styles, self.runtime = card.name, card.styles, stepper.name
+        self.width, self.height, self.slots = (
+            card.generator.width,
+            card.generator.height,
+            stepper.slots,
+        )
+        self._measures = Measures.from_dict(card.condition_settings)
+        planes = (CHANNELS, self.height // 4, self.width // 4)
+        self._condition = torch.zeros(self.slots, *planes)
+        self._style = torch.zeros(self.slots, len(self.styles))
+
+    @classmethod
+    def open(
+        cls, name: str, *, slots: int = 4, runtime: str = "auto", threads: int | None = None
+    ) -> "GeneratorModel":
+        """Load a package by name or path and choose its runtime."""
+        package = load(name)
+        threads = threads or min(4, max(1, (os.cpu_count() or 2) - 1))
+        return cls(package, open_stepper(package.generator(), slots, runtime, threads))
+
+    def conditioner(self, *, mirror: bool) -> Conditioner:
+        return PoseConditioner(self._measures, self.width // 4, self.height // 4, mirror=mirror)
+
+    def step(self, requests: Sequence[Request]) -> list[Picture]:
+        active = torch.zeros(self.slots, dtype=torch.bool)
+        for request in requests:
+            active[request.slot] = True
+            self._condition[request.slot] = torch.from_numpy(request.condition)
+            self._style[request.slot] = torch.from_numpy(request.style)
+        batch = StepInput(condition=self._condition, style=self._style, active=active)
+        images, alphas = self._stepper.step(batch)
+        return [_picture(images[r.slot], alphas[r.slot]) for r in requests]
+
+    def reset(self, slot: int) -> None:
+        self._stepper.reset(torch.arange(self.slots) == slot)
+
+
+def _picture(image: torch.Tensor, alpha: torch.Tensor) -> Picture:
+    rgb = image.mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
+    solid = alpha[0].mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+    return Picture(rgb=np.ascontiguousarray(rgb.numpy()), alpha=solid.numpy())

@@ -1,0 +1,148 @@
+"""Clips on disk, and persistent streams over them."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..model.condition.pose.draw import CHANNELS, draw
+from ..model.condition.pose.retarget import Retargeter
+from ..model.condition.pose.skeleton import INDEX, Measures
+from ..model.errors import InputError
+from .config import TrainConfig
+
+CROP_JOINTS = ("head", "left_wrist", "right_wrist")
+"""Joints around which the small discriminator looks."""
+
+
+class Clip:
+    """One folder of frames: rgba, parts, motion, landmarks; joints are retargeted as live."""
+
+    def __init__(self, folder: Path, measures: Measures) -> None:
+        self.folder = folder
+        try:
+            self.info = json.loads((folder / "clip.json").read_text())
+            self.rgba = np.load(folder / "rgba.npy", mmap_mode="r")
+            self.parts = np.load(folder / "parts.npy", mmap_mode="r")
+            self.motion = np.load(folder / "motion.npy", mmap_mode="r")
+            self.landmarks = np.load(folder / "landmarks.npy")
+            self.times = np.load(folder / "times.npy")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder} is not a whole clip: {error}") from error
+        self.style = int(self.info["style"])
+        self._measures = measures
+
+    def __len__(self) -> int:
+        return len(self.rgba)
+
+    @cached_property
+    def joints(self) -> NDArray[np.float32]:
+        """The dancer's joints [T, J, 3], through the live retargeting."""
+        retargeter = Retargeter(self._measures)
+        return np.stack(
+            [
+                retargeter.update(landmarks, float(time), aspect=self._measures.aspect)
+                for landmarks, time in zip(self.landmarks, self.times, strict=True)
+            ]
+        )
+
+
+def open_clips(folder: Path, measures: Measures) -> list[Clip]:
+    """Open every finished clip below `folder`; raises InputError where there is none."""
+    clips = [Clip(path.parent, measures) for path in sorted(folder.rglob("clip.json"))]
+    clips = [clip for clip in clips if len(clip) > 8]
+    if not clips:
+        raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+    return clips
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One frame of every stream.
+
+    condition [B, C, H/4, W/4], style [B, S], target: premultiplied RGBA [B, 4, H, W] in 0..1,
+    before: the same one step earlier, parts [B, H, W] ids, motion [B, 2, H/4, W/4] and where it is
+    known [B], start [B]: streams that begin here, crops [B, K, 2]: x, y of what to look at closely.
+    """
+
+    condition: Tensor
+    style: Tensor
+    target: Tensor
+    before: Tensor
+    parts: Tensor
+    motion: Tensor
+    motion_known: Tensor
+    start: Tensor
+    crops: Tensor
+
+
+class Streams:
+    """`batch` clips being played at once, each in a window of its own; restarted at random."""
+
+    def __init__(self, clips: list[Clip], styles: int, config: TrainConfig) -> None:
+        self.clips, self.styles, self.config = clips, styles, config
+        self.rng = np.random.default_rng(config.seed)
+        self.height, self.width = clips[0].rgba.shape[1:3]
+        self.window = config.crop or self.width
+        self.planes = CHANNELS
+        self._by_style = [
+            [i for i, clip in enumerate(clips) if clip.style == style] for style in range(styles)
+        ]
+        if empty := [style for style, found in enumerate(self._by_style) if not found]:
+            raise InputError(f"no clips of style {empty[0]}; there are {styles} styles")
+        self._places = [self._start() for _ in range(config.batch)]
+
+    def state_dict(self) -> dict[str, object]:
+        """Where every stream is, for an exact resume."""
+        return {"rng": self.rng.bit_generator.state, "places": [list(p) for p in self._places]}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on where `state_dict` left off."""
+        self.rng.bit_generator.state = state["rng"]  # pyright: ignore[reportAttributeAccessIssue]
+        self._places = [tuple(place) for place in state["places"]]  # pyright: ignore[reportGeneralTypeIssues]
+
+    def next(self) -> Batch:
+        """Play every stream on by one of its own gaps."""
+        starts = []
+        for slot, (clip, frame, gap, left) in enumerate(self._places):
+            over = frame + gap >= len(self.clips[clip])
+            starts.append(over or self.rng.random() < self.config.restart)
+            self._places[slot] = self._start() if starts[-1] else (clip, frame + gap, gap, left)
+        rows = [self._frame(*place) for place in self._places]
+        stacked = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
+        return Batch(**stacked, start=torch.tensor(starts))
+
+    def _start(self) -> tuple[int, int, int, int]:
+        style = int(self.rng.integers(self.styles))
+        clip = int(self.rng.choice(self._by_style[style]))
+        gap = int(self.rng.choice(self.config.gaps))
+        frame = int(self.rng.integers(gap, max(gap + 1, len(self.clips[clip]) - 4 * gap)))
+        left = 4 * int(self.rng.integers(0, (self.width - self.window) // 4 + 1))
+        return clip, frame, gap, left
+
+    def _frame(self, clip_index: int, frame: int, gap: int, left: int) -> dict[str, Tensor]:
+        clip = self.clips[clip_index]
+        full, small = slice(left, left + self.window), slice(left // 4, (left + self.window) // 4)
+        planes = draw(clip.joints[frame], self.width // 4, self.height // 4)
+        points = clip.joints[frame, [INDEX[name] for name in CROP_JOINTS], :2] * self.height
+        return {
+            "condition": torch.from_numpy(planes[:, :, small].copy()),
+            "style": torch.eye(self.styles)[clip.style],
+            "target": premultiplied(clip.rgba[frame][:, full]),
+            "before": premultiplied(clip.rgba[frame - gap][:, full]),
+            "parts": torch.from_numpy(clip.parts[frame][:, full].astype(np.int64)),
+            "motion": torch.from_numpy(clip.motion[frame][:, :, small].astype(np.float32)),
+            "motion_known": torch.tensor(gap == 1),
+            "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),
+        }
+
+
+def premultiplied(rgba: NDArray[np.uint8]) -> Tensor:
+    """Straight RGBA [H, W, 4] in 0..255 -> premultiplied [4, H, W] in 0..1."""
+    x = torch.from_numpy(np.ascontiguousarray(rgba)).permute(2, 0, 1).float() / 255
+    return torch.cat([x[:3] * x[3:], x[3:]])

