@@ -1,0 +1,195 @@
+"""Reading and writing video files through PyAV: rotation, variable rate, audio passed through."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import av
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+log = logging.getLogger(__name__)
+
+SMALLEST, LARGEST, NARROWEST = 16, 8192, 8
+CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9"}
+OPTIONS = {
+    "libx264": {"crf": "16", "preset": "veryfast"},
+    "libvpx-vp9": {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedPicture:
+    """rgb uint8 [H, W, 3], upright, and its time in seconds from the file's start."""
+
+    rgb: NDArray[np.uint8]
+    time_s: float
+
+
+class VideoReader:
+    """A file that can be read from the start, any number of times. Raises InputError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._open() as container:
+            stream = _video_stream(container, path)
+            self.fps = float(stream.average_rate or 30)
+            self.seconds = _duration(container, stream)
+            self.frames = stream.frames or round(self.seconds * self.fps)
+            check_size(stream.codec_context.width, stream.codec_context.height, str(path))
+
+    def __iter__(self) -> Iterator[TimedPicture]:
+        with self._open() as container:
+            stream = _video_stream(container, self.path)
+            stream.thread_type = "AUTO"
+            last = start = None
+            try:
+                for frame in container.decode(stream):
+                    time = float(frame.time) if frame.time is not None else 0.0
+                    start = time if start is None else start
+                    if last is not None and time <= last:
+                        time = last + 1e-3
+                    last = time
+                    yield TimedPicture(rgb=_upright(frame), time_s=time - start)
+            except av.error.FFmpegError as error:
+                raise InputError(f"{self.path} breaks off at {last or 0:.1f} s: {error}") from error
+            self._check_whole(last)
+
+    def _check_whole(self, last: float | None) -> None:
+        if last is None:
+            raise InputError(f"{self.path} holds no picture that can be decoded")
+        if self.seconds > 1 and last < 0.9 * self.seconds - 1:
+            raise InputError(
+                f"{self.path} is truncated: it ends at {last:.1f} s of {self.seconds:.1f} s"
+            )
+
+    def _open(self) -> Any:
+        try:
+            return av.open(str(self.path))
+        except (av.error.FFmpegError, OSError) as error:
+            why = "there is no such file" if not self.path.exists() else "it is no video, or damaged"
+            raise InputError(
+                f"{self.path} cannot be read: {why}. Any video that FFmpeg reads is accepted."
+            ) from error
+
+
+class VideoWriter:
+    """Writes a file that appears whole or not at all; leave the `with` block to finish it."""
+
+    def __init__(
+        self, path: Path, width: int, height: int, fps: float, sound_of: Path | None = None
+    ) -> None:
+        """sound_of: a file whose first audio stream is passed through, unchanged."""
+        codec = CODECS.get(path.suffix.lower())
+        if codec is None:
+            raise InputError(f"{path}: the output may be {', '.join(CODECS)}")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}")
+        self.path = path
+        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._container = av.open(str(self._part), "w")
+        rate = Fraction(fps).limit_denominator(1001)
+        self._stream = cast(VideoStream, self._container.add_stream(codec, rate=rate))
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = OPTIONS[codec]
+        self._stream.codec_context.time_base = Fraction(1, 90_000)
+        self._last = -1
+        self._sound = _Sound(sound_of, self._container) if sound_of else None
+
+    def write(self, picture: TimedPicture) -> None:
+        """Append one picture [H, W, 3] at its time."""
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture.rgb), format="rgb24")
+        self._last = max(self._last + 1, round(picture.time_s * 90_000))
+        frame.pts, frame.time_base = self._last, Fraction(1, 90_000)
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+        if self._sound:
+            self._sound.copy(until_s=picture.time_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                for packet in self._stream.encode():
+                    self._container.mux(packet)
+                if self._sound:
+                    self._sound.copy(until_s=float("inf"))
+            self._container.close()
+            if kind is None:
+                self._part.replace(self.path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+class _Sound:
+    """The audio packets of one file on their way into another."""
+
+    def __init__(self, source: Path, target: Any) -> None:
+        self._target, self._packets, self._next = target, None, None
+        container = av.open(str(source))
+        if not container.streams.audio:
+            return
+        audio = cast(AudioStream, container.streams.audio[0])
+        try:
+            self._stream = target.add_stream_from_template(audio)
+        except (ValueError, av.error.FFmpegError) as error:
+            codec = audio.codec_context.name
+            log.warning("without sound: %s audio does not fit this kind of file: %s", codec, error)
+            return
+        self._packets = (p for p in container.demux(audio) if p.dts is not None)
+
+    def copy(self, until_s: float) -> None:
+        """Copy what is due before a time, so that sound and pictures lie side by side."""
+        while self._packets is not None:
+            packet = self._next or next(self._packets, None)
+            self._next = packet
+            if packet is None:
+                self._packets = None
+            elif packet.time_base is not None and float(packet.dts * packet.time_base) > until_s:
+                return
+            else:
+                self._next = None
+                packet.stream = self._stream
+                self._target.mux(packet)
+
+
+def check_size(width: int, height: int, source: str) -> None:
+    """Raise InputError for pictures nobody can be seen in."""
+    long, short = max(width, height), min(width, height)
+    if short < SMALLEST or long > LARGEST or long > NARROWEST * short:
+        raise InputError(
+            f"{source} is {width}x{height}: sides must be {SMALLEST} to {LARGEST} pixels, "
+            f"and one at most {NARROWEST} times the other"
+        )
+
+
+def _video_stream(container: Any, path: Path) -> VideoStream:
+    if not container.streams.video:
+        raise InputError(f"{path} holds no video stream")
+    return container.streams.video[0]
+
+
+def _duration(container: Any, stream: VideoStream) -> float:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration or 0) / 1e6
+
+
+def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    rgb = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
