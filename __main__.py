@@ -1,9 +1,261 @@
-"""The command line."""
+"""The command line: the one place that knows every room."""
+
+import json
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from .model.errors import InputError, RotoliveError
+
+Positional = tyro.conf.Positional
+Model = Annotated[str, tyro.conf.arg(help="A bundled model's name or a package's path.")]
+Runtime = Literal["auto", "eager", "openvino", "openvino-f32", "openvino-bf16"]
+
+
+def demo(port: int = 8080, model: Model = "dancer", style: int = 0, browser: bool = True) -> None:
+    """Open the live page in your browser: dance before the camera, or let the bundled clip dance.
+
+    Args:
+        port: Where the page is served, on this machine only.
+        style: The style that is chosen at first.
+        browser: Open the browser by itself.
+    """
+    serve(model=model, port=port, browser=browser, style=style)
+
+
+def serve(
+    model: Model = "dancer",
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    sessions: int = 4,
+    runtime: Runtime = "auto",
+    threads: int | None = None,
+    browser: bool = False,
+    style: int = 0,
+) -> None:
+    """Serve the page and its WebRTC face.
+
+    Args:
+        host: Interface to listen on.
+        port: Port to listen on.
+        sessions: How many people may dance at once.
+        runtime: How the generator runs; auto takes the fastest that agrees with PyTorch.
+        threads: Cores the model may take; by default one less than there are, at most four.
+        browser: Open the browser by itself.
+        style: The style that is chosen at first.
+    """
+    from .model.live import open_model
+    from .web.serve import serve as run
+
+    opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
+    opened.style(style)
+    run(opened, host, port, open_browser=browser, style=style)
+
+
+def render(
+    input: Positional[Path],
+    output: Positional[Path],
+    model: Model = "dancer",
+    style: int = 0,
+    mirror: bool = False,
+    runtime: Runtime = "auto",
+) -> None:
+    """Render a whole video file, with its sound.
+
+    Args:
+        input: Any file that FFmpeg reads.
+        output: .mp4, .mov, .mkv or .webm.
+        style: Which of the model's styles; `rotolive models` lists them.
+        mirror: Flip the input and swap left and right.
+        runtime: How the generator runs.
+    """
+    from rich.progress import Progress
+
+    from .model.live import open_model
+    from .stream.render import render as run
+
+    opened = open_model(model, slots=1, runtime=runtime)
+    with Progress() as progress:
+        bar = progress.add_task("rendering", total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        frames = run(input, output, opened, style, mirror=mirror, progress=report)
+    print(f"{output}: {frames} frames")
+
+
+def models(path: Positional[str] = "", as_json: bool = False) -> None:
+    """List the bundled models, or describe one package: size, styles, licence, provenance.
+
+    Args:
+        path: A name or a package's path; all bundled ones when left out.
+        as_json: Print JSON.
+    """
+    from .model.package import bundled_models, load
+
+    rows: list[dict[str, Any]] = []
+    for name in [path] if path else bundled_models():
+        package = load(name)
+        card = package.card
+        rows.append(
+            {
+                "name": card.name,
+                "megabytes": round(package.path.stat().st_size / 1e6, 1),
+                "size": f"{card.generator.width}x{card.generator.height}",
+                "condition": card.condition,
+                "styles": list(card.styles),
+                "licence": card.licence,
+                "provenance": card.provenance,
+            }
+        )
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        print(f"{row['name']}  {row['size']}  {row['condition']}  {row['megabytes']} MB  ", end="")
+        print(row["licence"])
+        print("  styles: " + ", ".join(f"{i} {name}" for i, name in enumerate(row["styles"])))
+        print("  made from: " + ", ".join(f"{k} {v}" for k, v in row["provenance"].items()))
+
+
+def synth(
+    what: Positional[Literal["actor"]],
+    out: Path,
+    clips: int = 48,
+    seconds: float = 10.0,
+    seed: int = 0,
+    size: int = 256,
+    workers: int = 1,
+    detect_share: float = 0.25,
+) -> None:
+    """Make a licence-clean training set.
+
+    Args:
+        what: The maker: actor, a rigged human that dances.
+        out: Folder of the data set; finished clips in it are kept.
+        clips: How many clips, in turns over the styles.
+        seconds: Length of each.
+        seed: Another seed makes other motion.
+        size: Width and height of the pictures.
+        workers: Processes that render side by side.
+        detect_share: Share of clips whose landmarks MediaPipe finds in the render; the others'
+            are made by a noise model.
+    """
+    try:
+        from .training.synthetic.clips import synth_actor
+    except ImportError as error:
+        raise InputError(f"{error}; install with `pip install 'rotolive[train]'`") from error
+    synth_actor(
+        out,
+        clips=clips,
+        seconds=seconds,
+        seed=seed,
+        size=size,
+        workers=workers,
+        detect_share=detect_share,
+    )
+
+
+def train(
+    data: Positional[Path],
+    out: Positional[Path],
+    preset: Literal["dancer", "smoke"] = "dancer",
+    steps: int | None = None,
+    minutes: float | None = None,
+    warm_start: str | None = None,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Train a model on a data set; the same command goes on where it stopped.
+
+    Args:
+        data: What `rotolive synth` made.
+        out: Folder of the run: checkpoint, samples, package.
+        preset: Settings to start from.
+        steps: Iterations in all, in place of the preset's.
+        minutes: Stop after this long, ready to go on.
+        warm_start: A package whose weights to begin from.
+        threads: Cores to use.
+        seed: Seed of everything random.
+    """
+    from rich.progress import Progress
+
+    from .training.config import PRESETS
+    from .training.run import train as run
+
+    config = replace(PRESETS[preset](), threads=threads, seed=seed)
+    config = replace(config, steps=steps or config.steps)
+    with Progress() as progress:
+        bar = progress.add_task("training", total=config.steps)
+
+        def report(step: int, terms: dict[str, float]) -> None:
+            text = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+            progress.update(bar, completed=step, description=f"{step} {text}")
+            if step % 50 == 0 and not progress.console.is_terminal:
+                print(step, text, flush=True)
+
+        path = run(data, out, config, warm_start=warm_start, minutes=minutes, report=report)
+    print(path)
+
+
+def bench(
+    what: Positional[Literal["live", "echo", "runtime"]],
+    model: Model = "dancer",
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    seconds: float = 20.0,
+    runtime: Runtime = "auto",
+    clip: Path | None = None,
+) -> None:
+    """Measure this machine: the whole live path, the bare echo against stock aiortc, the runtimes.
+
+    Args:
+        what: live (with --model identity: against stock aiortc too), echo, or runtime.
+        json_file: Write the figures here as well.
+        seconds: How long to measure.
+        runtime: How the generator runs.
+        clip: A video to send in place of the bundled one.
+    """
+    figures = _measure(what, model, seconds, runtime, clip)
+    text = json.dumps(figures, indent=1)
+    print(text)
+    if json_file is not None:
+        json_file.write_text(text + "\n")
+
+
+def _measure(
+    what: str, model: str, seconds: float, runtime: str, clip: Path | None
+) -> dict[str, Any]:
+    if what == "runtime":
+        from .model.runtime.bench import bench_runtime
+
+        return bench_runtime(model, seconds)
+    from .stream.bench import bench_echo, bench_live
+
+    if what == "echo" or model == "identity":
+        return bench_echo(seconds)
+    return bench_live(model, seconds=seconds, runtime=runtime, clip=clip)
+
+
+COMMANDS = {f.__name__: f for f in (demo, serve, render, models, synth, train, bench)}
 
 
 def main() -> None:
-    """Run the `rotolive` command."""
-    raise SystemExit("not ready")
+    """Run the `rotolive` command; exits with 2 on what the user can mend, 130 on Ctrl-C."""
+    logging.basicConfig(level=logging.WARNING, format="rotolive: %(message)s")
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="rotolive", description="Live video-to-video synthesis."
+        )
+    except RotoliveError as error:
+        print(f"rotolive: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

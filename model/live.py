@@ -1,4 +1,4 @@
-"""A model as the live path sees it: conditioners for sessions, one batched step for the renderer."""
+"""A model as the live path sees it: a conditioner per session, one batched step for them all."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .condition import Conditioner, Observation
+from .errors import ModelError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,8 @@ class LiveModel(ABC):
     def style(self, index: int) -> NDArray[np.float32]:
         """Return the weights [S] that select one style."""
         if not 0 <= index < max(1, len(self.styles)):
-            raise ValueError(f"style {index}: {self.name} has styles 0 to {len(self.styles) - 1}")
+            known = ", ".join(f"{i} {name}" for i, name in enumerate(self.styles))
+            raise ModelError(f"no style {index}: {self.name} has {known}")
         return np.eye(max(1, len(self.styles)), dtype=np.float32)[index]
 
 

@@ -76,7 +76,9 @@ class VideoReader:
         try:
             return av.open(str(self.path))
         except (av.error.FFmpegError, OSError) as error:
-            why = "there is no such file" if not self.path.exists() else "it is no video, or damaged"
+            why = (
+                "there is no such file" if not self.path.exists() else "it is no video, or damaged"
+            )
             raise InputError(
                 f"{self.path} cannot be read: {why}. Any video that FFmpeg reads is accepted."
             ) from error
@@ -120,7 +122,10 @@ class VideoWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             if kind is None:

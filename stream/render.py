@@ -37,7 +37,6 @@ def render(
     progress: called with frames done and frames expected. Nothing is left behind on failure.
     """
     reader = VideoReader(source)
-    model.style(style)
     done = 0
     with VideoWriter(target, model.width, model.height, reader.fps, source) as writer:
         for picture in paint(reader, model, style, mirror=mirror):

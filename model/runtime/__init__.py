@@ -63,7 +63,9 @@ def open_stepper(
 
 @torch.inference_mode()
 def verify(generator: Generator, stepper: Stepper) -> Deviation:
-    """Step both on the same random conditions; leaves the stepper reset."""
+    """Step both on the same random conditions; resets the stepper before and after."""
+    everyone = torch.ones(stepper.slots).bool()
+    stepper.reset(everyone)
     reference = EagerStepper(generator, 1)
     shape = generator.config
     rng = torch.Generator().manual_seed(0)
@@ -79,5 +81,5 @@ def verify(generator: Generator, stepper: Stepper) -> Deviation:
         got = stepper.step(StepInput(condition=planes, style=style, active=active))
         error = (got.image[:1] - want.image).div(2).pow(2).mean()
         agreement.append(float(-10 * torch.log10(error.clamp(min=1e-12))))
-    stepper.reset(torch.ones(stepper.slots).bool())
+    stepper.reset(everyone)
     return Deviation(single=agreement[0], rollout=min(agreement))

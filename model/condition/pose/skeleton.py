@@ -1,6 +1,7 @@
 """Joints, bones and shapes of the pose condition, and the dancer's measures."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,10 @@ def _bones() -> tuple[tuple[str, str], ...]:
     for side in ("left", "right"):
         bones += [("head", f"{side}_eye"), ("head", f"{side}_ear"), ("chest", f"{side}_shoulder")]
         chain = [f"{side}_{name}" for name in ("shoulder", "elbow", "wrist")]
-        bones += list(zip(chain, chain[1:], strict=False))
+        bones += list(pairwise(chain))
         bones += [(f"{side}_wrist", f"{side}_{name}") for name in ("pinky", "index", "thumb")]
         chain = ["pelvis", *(f"{side}_{name}" for name in ("hip", "knee", "ankle"))]
-        bones += list(zip(chain, chain[1:], strict=False))
+        bones += list(pairwise(chain))
         bones += [(f"{side}_ankle", f"{side}_{name}") for name in ("heel", "toe")]
     return tuple(bones)
 

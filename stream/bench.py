@@ -1,0 +1,198 @@
+"""Measures the live path end to end: camera frame sent to painted frame received, over WebRTC."""
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.errors import InputError
+from .sources import moving_texture, video_frames
+from .webrtc.client import Camera, Client, OnFrame
+from .webrtc.ice import allow_loopback
+
+WARM_UP_S = 3.0
+Result = dict[str, float | int | str]
+Source = Callable[[], Iterator[NDArray[np.uint8]]]
+
+
+@dataclass
+class Timeline:
+    """Arrivals [s] and latencies [ms] of the frames whose number could be read."""
+
+    camera: Camera
+    on_frame: OnFrame | None = None
+    arrivals: list[float] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    unread: int = 0
+
+    def arrived(self, number: int, now: float, picture: av.VideoFrame) -> None:
+        """Note one returned picture."""
+        sent = self.camera.sent.get(number)
+        if sent is None:
+            self.unread += 1
+        else:
+            self.arrivals.append(now)
+            self.latencies.append((now - sent) * 1e3)
+        if self.on_frame:
+            self.on_frame(number, now, picture)
+
+    def since(self, start: float) -> NDArray[np.float64]:
+        """Return latencies [ms] of what arrived since `start`."""
+        skip = sum(arrival < start for arrival in self.arrivals)
+        return np.asarray(self.latencies[skip:], np.float64)
+
+
+def bench_live(
+    model_name: str = "identity",
+    seconds: float = 20.0,
+    runtime: str = "auto",
+    stock: bool = False,
+    video: str | Path | None = None,
+    on_frame: OnFrame | None = None,
+) -> Result:
+    """Serve a model in a child process and stream 640x480 at 30 fps through it.
+
+    stock: a plain aiortc echo instead of the model. video: a file to send, back and forth.
+    on_frame: gets number, arrival time [s] and picture of each frame that comes back.
+    """
+    frames = video_frames(video) if video else moving_texture()
+    command = _stock_command if stock else _server_command(model_name, runtime)
+    with _server(command) as (process, url):
+        result = asyncio.run(_measure(url, Camera(frames), seconds, on_frame, plain=stock))
+        result["server_rss_mb"] = resident_mb(process.pid)
+    return {"model": "stock echo" if stock else model_name, "seconds": seconds, **result}
+
+
+def bench_echo(seconds: float = 12.0) -> Result:
+    """Compare the identity model with a plain aiortc echo, one after the other."""
+    stock = bench_live(seconds=seconds, stock=True)
+    result = bench_live("identity", seconds)
+    stock_p50, p50 = float(stock["p50_ms"]), float(result["p50_ms"])
+    return {
+        **result,
+        "stock_p50_ms": stock_p50,
+        "stock_p95_ms": stock["p95_ms"],
+        "stock_fps": stock["fps"],
+        "ratio": round(stock_p50 / p50, 2) if p50 else 0.0,
+    }
+
+
+async def _measure(
+    url: str, camera: Camera, seconds: float, on_frame: OnFrame | None, *, plain: bool
+) -> Result:
+    allow_loopback(only=True)
+    timeline = Timeline(camera, on_frame)
+    client = Client(url, camera, timeline.arrived, plain=plain)
+    try:
+        await client.connect(mirror=False)
+        await _first_frame(timeline)
+        await asyncio.sleep(WARM_UP_S)
+        dropped = 0 if plain else int((await client.stats())["dropped"])
+        start, sent = time.perf_counter(), len(camera.sent)
+        await asyncio.sleep(seconds)
+        elapsed, sent = time.perf_counter() - start, len(camera.sent) - sent
+        report = {} if plain else await client.stats()
+    finally:
+        await client.close()
+    result = summarize(timeline.since(start), elapsed)
+    result["in_fps"] = round(sent / elapsed, 2)
+    result["unread"] = timeline.unread
+    result["dropped"] = int(report.get("dropped", 0)) - dropped
+    result["runtime"] = str(report.get("runtime", "none"))
+    for stage, times in report.get("stages", {}).items():
+        result[f"{stage}_p50_ms"] = times["p50"]
+    return result
+
+
+async def _first_frame(timeline: Timeline, timeout: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not timeline.latencies:
+        if time.monotonic() > deadline:
+            raise InputError(f"no picture came back within {timeout:.0f} s")
+        await asyncio.sleep(0.05)
+
+
+def summarize(latencies: NDArray[np.float64], elapsed: float) -> Result:
+    """Reduce latencies [ms]; growth: the last quarter's median less the first quarter's."""
+    if not latencies.size:
+        raise InputError("no picture with a readable number came back")
+    p50, p95, p99 = np.percentile(latencies, (50, 95, 99))
+    quarter = max(1, latencies.size // 4)
+    growth = np.median(latencies[-quarter:]) - np.median(latencies[:quarter])
+    return {
+        "fps": round(latencies.size / elapsed, 2),
+        "p50_ms": round(float(p50), 2),
+        "p95_ms": round(float(p95), 2),
+        "p99_ms": round(float(p99), 2),
+        "growth_ms": round(float(growth), 2),
+    }
+
+
+def _server_command(model: str, runtime: str) -> Callable[[int], list[str]]:
+    def command(port: int) -> list[str]:
+        options = ["--model", model, "--runtime", runtime, "--port", str(port), "--marker"]
+        return [sys.executable, "-m", "rotolive.web.serve", *options]
+
+    return command
+
+
+def _stock_command(port: int) -> list[str]:
+    return [sys.executable, "-m", "rotolive.stream.webrtc.stock", "--port", str(port)]
+
+
+@contextlib.contextmanager
+def _server(command: Callable[[int], list[str]]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a server on a free port of the loopback interface while the block runs."""
+    port = free_port()
+    process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL)
+    try:
+        _wait_for_port(process, port)
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], port: int, timeout: float = 120.0) -> None:
+    for _ in itertools.takewhile(_before(timeout), itertools.count()):
+        if process.poll() is not None:
+            raise InputError(f"the server ended with code {process.returncode}; see its output")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            return
+        time.sleep(0.1)
+    raise InputError(f"the server did not start within {timeout:.0f} s")
+
+
+def _before(timeout: float) -> Callable[[object], bool]:
+    deadline = time.monotonic() + timeout
+    return lambda _: time.monotonic() < deadline
+
+
+def resident_mb(pid: int) -> float:
+    """Return a process's resident memory in MiB, 0 where /proc does not tell."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return round(next(int(x.split()[1]) for x in lines if x.startswith("VmRSS")) / 1024, 1)
+    return 0.0

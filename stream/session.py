@@ -1,0 +1,165 @@
+"""One user's stream: frames in, a worker thread that makes conditions, pictures out."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.condition import Conditioner
+from ..model.errors import InputError
+from ..model.live import Picture
+from .colour import brightness, to_rgb
+from .guard import is_finite
+from .mailbox import Closed, Mailbox
+from .marker import read_marker, write_marker
+from .protocol import Frame, StatsReport
+from .renderer import Job, Renderer
+from .stats import Stats
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownStyle(InputError):
+    """A style index that the model does not have."""
+
+
+PoseSink = Callable[[NDArray[np.float32] | None], None]
+ErrorSink = Callable[[str], None]
+MAX_FAILURES = 30
+
+
+class Session:
+    """Put frames into `inbox`, take painted ones (plane "rgb") from `outbox`.
+
+    marker: carry a bar code from each incoming frame over to the picture, for the bench.
+    Raises TooManySessions, UnknownStyle.
+    """
+
+    def __init__(
+        self, renderer: Renderer, *, style: int = 0, mirror: bool = True, marker: bool = False
+    ) -> None:
+        self.model = renderer.model
+        self.stats = Stats()
+        self.inbox: Mailbox[Frame] = Mailbox()
+        self.outbox: Mailbox[Frame] = Mailbox()
+        self.on_pose: PoseSink | None = None
+        self.on_error: ErrorSink | None = None
+        self._renderer = renderer
+        self._style = self._weights(style)
+        self._mirror = mirror
+        self._marker = marker
+        self._reset = False
+        self._failures = 0
+        self._seat = renderer.acquire(self._deliver, self._failed, self.close)
+        self._worker = threading.Thread(target=self._work, name="condition", daemon=True)
+        self._worker.start()
+
+    @property
+    def closed(self) -> bool:
+        return self.inbox.closed
+
+    @property
+    def dropped(self) -> int:
+        """Frames that a newer one replaced, anywhere on the way."""
+        return self.inbox.dropped + self._seat.inbox.dropped + self.outbox.dropped
+
+    def put(self, frame: Frame) -> None:
+        """Take a frame in; the newest wins."""
+        self.stats.came_in()
+        self.inbox.put(frame)
+
+    def set_style(self, index: int) -> None:
+        """Paint in another style. Raises UnknownStyle, which names the accepted range."""
+        self._style = self._weights(index)
+
+    def set_mirror(self, on: bool) -> None:
+        """Mirror the camera from the next frame on."""
+        self._mirror = on
+
+    def reset(self) -> None:
+        """Forget the past: the conditioner's and the generator's."""
+        self._reset = True
+        self._renderer.reset(self._seat)
+
+    def report(self) -> StatsReport:
+        """Return times and rates over the last seconds."""
+        return StatsReport(
+            dropped=self.dropped,
+            runtime=self.model.runtime,
+            **self.stats.report(),  # pyright: ignore[reportArgumentType]
+        )
+
+    def close(self) -> None:
+        """Free the slot and the threads; safe to call twice and from any thread."""
+        self.inbox.close()
+        self.outbox.close()
+        self._renderer.release(self._seat)
+        self.on_pose = self.on_error = None
+
+    def _weights(self, index: int) -> NDArray[np.float32]:
+        count = max(1, len(self.model.styles))
+        if not 0 <= index < count:
+            raise UnknownStyle(f"no style {index}; {self.model.name} has styles 0 to {count - 1}")
+        return self.model.style(index)
+
+    def _work(self) -> None:
+        mirror = self._mirror
+        try:
+            conditioner = self.model.conditioner(mirror=mirror)
+        except Exception as error:
+            self._failed(error)
+            self.close()
+            return
+        try:
+            while True:
+                frame = self.inbox.get()
+                if frame is None:
+                    continue
+                if mirror != self._mirror:
+                    mirror = self._mirror
+                    conditioner.set_mirror(mirror)
+                self._condition(conditioner, frame)
+        except Closed:
+            pass
+        finally:
+            conditioner.close()
+
+    def _condition(self, conditioner: Conditioner, frame: Frame) -> None:
+        frame.marks["picked"] = time.monotonic_ns()
+        try:
+            if self._reset:
+                self._reset = False
+                conditioner.reset()
+            marker = read_marker(brightness(frame)) if self._marker else None
+            seen = conditioner.observe(to_rgb(frame), frame.captured_ns / 1e9)
+        except Exception as error:
+            self._failed(error)
+            return
+        frame.marks["conditioned"] = time.monotonic_ns()
+        if self.on_pose:
+            self.on_pose(seen.landmarks)
+        if is_finite(seen.condition):
+            job = Job(frame=frame, condition=seen.condition, style=self._style, marker=marker)
+            self._seat.inbox.put(job)
+
+    def _deliver(self, job: Job, picture: Picture) -> None:
+        self._failures = 0
+        rgb = picture.rgb
+        if job.marker is not None:
+            rgb = rgb.copy()
+            write_marker(rgb, job.marker)
+        self.outbox.put(replace(job.frame, planes={"rgb": rgb}))
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        logger.error("a frame failed: %s", error, exc_info=self._failures == 1 and error)
+        if self.on_error and self._failures == 1:
+            self.on_error(f"a frame could not be painted: {error}")
+        if self._failures >= MAX_FAILURES:
+            if self.on_error:
+                self.on_error("the session ends: no frame could be painted")
+            self.close()

@@ -1,0 +1,146 @@
+"""A client without a browser: sends a camera, gets the painted video back, times it."""
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+from numpy.typing import NDArray
+
+from ...model.errors import InputError
+from ..marker import read_marker, write_marker
+from .receive import tune, view
+from .send import bitrate_for, pin_bitrate
+
+CLOCK_RATE = 90000
+OnFrame = Callable[[int, float, av.VideoFrame], None]
+Json = dict[str, Any]
+
+
+class Camera(MediaStreamTrack):
+    """Frames at a steady rate, each with its number as a bar code; late ones are skipped."""
+
+    kind = "video"
+
+    def __init__(self, frames: Iterator[NDArray[np.uint8]], fps: float = 30.0) -> None:
+        super().__init__()
+        self.sent: dict[int, float] = {}
+        self._frames = frames
+        self._fps = fps
+        self._number = 0
+        self._start: float | None = None
+
+    async def recv(self) -> av.VideoFrame:
+        now = time.perf_counter()
+        self._start = now if self._start is None else self._start
+        self._number = max(self._number + 1, int((now - self._start) * self._fps))
+        await asyncio.sleep(max(0.0, self._start + self._number / self._fps - now))
+        rgb = next(self._frames).copy()
+        write_marker(rgb, self._number)
+        picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+        picture.pts = round(self._number * CLOCK_RATE / self._fps)
+        picture.time_base = Fraction(1, CLOCK_RATE)
+        self.sent[self._number] = time.perf_counter()
+        return picture
+
+
+class Client:
+    """Connects to a server's /api/offer; `on_frame` gets number, arrival time [s], picture.
+
+    plain: leave aiortc as it is, with the latency and the bitrates it comes with.
+    """
+
+    def __init__(self, url: str, camera: Camera, on_frame: OnFrame, *, plain: bool = False) -> None:
+        self.session = ""
+        self.notices: list[Json] = []
+        self.failure: Exception | None = None
+        self._url = url.rstrip("/")
+        self._camera = camera
+        self._on_frame = on_frame
+        self._plain = plain
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.channel = self._pc.createDataChannel("control")
+        self.channel.on("message", lambda data: self.notices.append(json.loads(data)))
+        self._reader: asyncio.Task[None] | None = None
+
+    async def connect(self, **options: object) -> None:
+        """Offer the camera; options go into the request (style, mirror). Raises InputError."""
+        video = self._pc.addTransceiver(self._camera, direction="sendrecv")
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        video.setCodecPreferences([c for c in codecs if c.name.upper() in ("VP8", "RTX")])
+        if not self._plain:
+            tune(video.receiver)
+            pin_bitrate(video.sender, "VP8", bitrate_for(400, 400))
+        self._pc.on("track", self._on_track)
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        local = self._pc.localDescription
+        answer = await asyncio.to_thread(
+            request_json,
+            f"{self._url}/api/offer",
+            {"sdp": local.sdp, "type": local.type, **options},
+        )
+        self.session = answer.get("session", "")
+        await self._pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+
+    def say(self, **message: object) -> None:
+        """Send a control message."""
+        self.channel.send(json.dumps(message))
+
+    async def stats(self) -> Json:
+        """Return the server's statistics of this session."""
+        return await asyncio.to_thread(
+            request_json, f"{self._url}/api/sessions/{self.session}/stats"
+        )
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._reader:
+            self._reader.cancel()
+        await self._pc.close()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video":
+            self._reader = asyncio.ensure_future(self._read(track))
+
+    async def _read(self, track: MediaStreamTrack) -> None:
+        while True:
+            try:
+                picture = await track.recv()
+            except MediaStreamError:
+                return
+            now = time.perf_counter()
+            if isinstance(picture, av.VideoFrame):
+                self._on_frame(read_marker(luma(picture)), now, picture)
+
+
+def luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    """View the luma plane [H, W]."""
+    return view(picture.planes[0])
+
+
+def request_json(url: str, body: Json | None = None, timeout: float = 30.0) -> Json:
+    """GET, or POST a body as JSON. Raises InputError with the server's sentence."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout) as reply:
+            return json.load(reply)
+    except urllib.error.HTTPError as error:
+        raise InputError(f"{url}: {error.code} {error.read().decode(errors='replace')}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{url}: {error}") from error

@@ -1,0 +1,142 @@
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
+
+from rotolive.model.errors import InputError
+from rotolive.model.live import IdentityModel
+from rotolive.stream.webrtc.ice import allow_loopback, resolve_mdns
+from rotolive.web.app import create_app
+from rotolive.web.serve import address, bind
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(IdentityModel(2), max_sessions=1)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+    await app.state.peers.close_all()
+
+
+async def make_offer(*, kind: str = "video", direction: str = "sendrecv") -> dict[str, Any]:
+    allow_loopback(only=True)
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    pc.createDataChannel("control")
+    if kind:
+        pc.addTransceiver(kind, direction=direction)
+    await pc.setLocalDescription(await pc.createOffer())
+    offer = {"sdp": pc.localDescription.sdp, "type": "offer"}
+    await pc.close()
+    return offer
+
+
+async def refused(http: httpx.AsyncClient, body: object, status: int, words: str) -> None:
+    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    reply = await http.post("/api/offer", content=content, headers=JSON)
+    assert reply.status_code == status, reply.text
+    assert words in reply.json()["error"]
+
+
+async def test_page_health_and_models(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/")).status_code == 200
+    assert (await http.get("/api/health")).json()["status"] == "ok"
+    (model,) = (await http.get("/api/models")).json()
+    assert model["name"] == "identity"
+    assert model["styles"] == [{"index": 0, "name": "as is"}]
+    assert (model["width"], model["height"]) == (256, 256)
+
+
+async def test_unknown_paths_answer_with_a_sentence(http: httpx.AsyncClient) -> None:
+    for reply in (
+        await http.get("/api/nothing"),
+        await http.get("/static/../app.py"),
+        await http.get("/api/sessions/none/stats"),
+        await http.delete("/api/sessions/none"),
+    ):
+        assert reply.status_code == 404
+        assert reply.json()["error"]
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "{}", '{"sdp": 5}', b"\xff\xfe"])
+async def test_what_is_not_the_json_expected_is_400(
+    http: httpx.AsyncClient, body: str | bytes
+) -> None:
+    await refused(http, body, 400, "the body is not the JSON object")
+
+
+@pytest.mark.parametrize("sdp", ["", "hello", "v=0", "v=0\r\no=-", "v=0\r\nm=video x y z\r\n"])
+async def test_what_is_not_sdp_is_refused(http: httpx.AsyncClient, sdp: str) -> None:
+    reply = await http.post("/api/offer", json={"sdp": sdp, "type": "offer"})
+    assert reply.status_code in (400, 422)
+    assert "offer" in reply.json()["error"]
+
+
+async def test_offers_that_cannot_be_served(http: httpx.AsyncClient) -> None:
+    good = await make_offer()
+    await refused(http, {**good, "type": "answer"}, 400, '"offer" is expected')
+    await refused(http, {**good, "style": 7}, 422, "styles 0 to 0")
+    await refused(http, {**good, "sdp": " " * 70_000}, 413, "64 KiB")
+    await refused(http, await make_offer(kind=""), 422, "no video")
+    await refused(http, await make_offer(kind="audio"), 422, "no video")
+    await refused(http, await make_offer(direction="recvonly"), 422, "sendrecv")
+    broken = good["sdp"].replace("a=ice-pwd", "a=x-pwd").replace("a=fingerprint", "a=x-finger")
+    await refused(http, {**good, "sdp": broken}, 400, "cannot be answered")
+    no_codec = good["sdp"].replace("VP8/90000", "XX/90000").replace("H264/90000", "YY/90000")
+    await refused(http, {**good, "sdp": no_codec}, 422, "VP8")
+    reply = await http.post("/api/offer", json=good)  # none of these has kept the only slot
+    assert reply.status_code == 200, reply.text
+
+
+async def test_other_content_types_are_415(http: httpx.AsyncClient) -> None:
+    reply = await http.post("/api/offer", content="{}", headers={"content-type": "text/plain"})
+    assert reply.status_code == 415
+    assert "application/json" in reply.json()["error"]
+
+
+async def test_too_many_sessions_is_503_until_one_ends(http: httpx.AsyncClient) -> None:
+    offer = await make_offer()
+    first = (await http.post("/api/offer", json=offer)).json()
+    assert first["type"] == "answer"
+    assert "a=candidate" in first["sdp"]
+    await refused(http, offer, 503, "too many sessions")
+    assert (await http.delete(f"/api/sessions/{first['session']}")).status_code == 204
+    assert (await http.post("/api/offer", json=offer)).status_code == 200
+
+
+async def test_vp8_comes_first_whatever_the_offer_prefers(http: httpx.AsyncClient) -> None:
+    offer = await make_offer()
+    answer = (await http.post("/api/offer", json=offer)).json()["sdp"]
+    maps = [line for line in answer.splitlines() if line.startswith("a=rtpmap")]
+    assert "VP8" in maps[0]
+
+
+def test_a_port_in_use_names_another() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port} is in use.*--port {port + 1}"):
+            bind("127.0.0.1", port)
+    with pytest.raises(InputError, match="cannot listen"):
+        bind("127.0.0.1", 70000)
+
+
+def test_the_url_is_one_a_browser_gives_the_camera_to() -> None:
+    with bind("127.0.0.1", 0) as listener:
+        assert address(listener).startswith("http://localhost:")
+
+
+def test_names_of_browsers_become_the_address_of_the_client() -> None:
+    line = "a=candidate:1 1 udp 2113937151 1f4712db-ea17.local 52077 typ host\r\n"
+    assert resolve_mdns(line, "192.0.2.7") == line.replace("1f4712db-ea17.local", "192.0.2.7")
+    assert " 127.0.0.1 " in resolve_mdns(line, None)
+    assert " 127.0.0.1 " in resolve_mdns(line, "testclient")
+    plain = "a=candidate:1 1 udp 2113937151 10.0.0.1 52077 typ host\r\n"
+    assert resolve_mdns(plain, "192.0.2.7") == plain

@@ -1,0 +1,166 @@
+"""Training clips of synthetic people: pictures with labels, motion and landmarks in folders."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+from .actor import PARTS, Actor
+from .backdrop import backdrop, over
+from .bvh import HELD_OUT, TRAINING, load_capture
+from .detect import Detector
+from .motion import sample_motion
+from .noise import load_noise
+from .rig import Motion
+from .styles import STYLES
+
+FPS = 30.0
+CAPTURE_SHARE = 0.06  # of training clips that show a motion capture
+
+
+def make_clip(
+    path: Path,
+    style: int,
+    motion: Motion,
+    rng: np.random.Generator,
+    detect: bool = False,
+    size: int = 256,
+    *,
+    source: str = "sampled",
+    seed: int = 0,
+    actor: Actor | None = None,
+) -> None:
+    """Render a motion into a new folder; it appears whole or not at all.
+
+    rgba.npy uint8 [T, H, W, 4], parts.npy uint8 [T, H, W], motion.npy float16 [T, 2, H/4, W/4],
+    truth.npy and landmarks.npy float32 [T, 33, 4] (exact; noisy or truly detected, NaN where
+    nobody is found), times.npy float64 [T] seconds, clip.json.
+    """
+    path = Path(path)
+    own = actor or Actor(style, size)
+    own.reset()
+    times = np.arange(len(motion)) / motion.fps
+    frames = [own.render(motion[t]) for t in range(len(motion))]
+    if actor is None:
+        own.close()
+    truth = np.stack([frame.landmarks for frame in frames])
+    rgba = np.stack([frame.rgba for frame in frames])
+    if detect:
+        studio = backdrop(size)
+        with Detector() as detector:
+            found = [detector.find(over(f, studio), t) for f, t in zip(rgba, times, strict=True)]
+        landmarks = np.stack(found)
+    else:
+        landmarks = load_noise().apply(truth, rng, motion.fps)
+    about = {
+        "style": style,
+        "name": STYLES[style].name,
+        "fps": motion.fps,
+        "frames": len(motion),
+        "size": size,
+        "detected": detect,
+        "source": source,
+        "seed": seed,
+        "parts": list(PARTS),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    np.save(temporary / "rgba.npy", rgba)
+    np.save(temporary / "parts.npy", np.stack([frame.parts for frame in frames]))
+    np.save(temporary / "motion.npy", np.stack([frame.motion for frame in frames]))
+    np.save(temporary / "truth.npy", truth)
+    np.save(temporary / "landmarks.npy", landmarks)
+    np.save(temporary / "times.npy", times.astype(np.float64))
+    (temporary / "clip.json").write_text(json.dumps(about, indent=1) + "\n")
+    temporary.rename(path)
+
+
+class _Maker:
+    """Makes numbered clips in one process, keeping one actor per style."""
+
+    def __init__(self) -> None:
+        self.actors: dict[tuple[int, int], Actor] = {}
+
+    def __call__(
+        self,
+        path: Path,
+        index: int,
+        seconds: float,
+        seed: int,
+        size: int,
+        detect_share: float,
+        styles: tuple[int, ...],
+    ) -> None:
+        rng = np.random.default_rng((seed, index))
+        style = styles[index % len(styles)]
+        source, motion = _draw_motion(rng, seconds)
+        detect = bool(rng.random() < detect_share)
+        actor = self.actors.get((style, size)) or Actor(style, size)
+        self.actors[style, size] = actor
+        make_clip(
+            path, style, motion, rng, detect, size, source=source, seed=seed, actor=actor
+        )
+
+
+_maker = _Maker()
+
+
+def _make(*job: object) -> None:
+    _maker(*job)  # pyright: ignore[reportArgumentType]
+
+
+def _draw_motion(rng: np.random.Generator, seconds: float) -> tuple[str, Motion]:
+    """A sampled motion, now and then a stretch of a capture that is not held out."""
+    if rng.random() >= CAPTURE_SHARE:
+        return "sampled", sample_motion(rng, seconds, FPS)
+    name = TRAINING[int(rng.integers(len(TRAINING)))]
+    assert name not in HELD_OUT
+    whole = load_capture(name, fps=FPS)
+    length = min(round(seconds * FPS), len(whole))
+    start = int(rng.integers(0, len(whole) - length + 1))
+    part = slice(start, start + length)
+    return name, Motion(whole.local[part], whole.root[part], FPS)
+
+
+def synth_actor(
+    out: Path,
+    clips: int,
+    seconds: float,
+    seed: int,
+    size: int = 256,
+    detect_share: float = 0.25,
+    workers: int = 1,
+    styles: Sequence[int] | None = None,
+) -> None:
+    """Make a data set of clips in `out`/00000 and so on; finished clips are left as they are."""
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = tuple(styles) if styles is not None else tuple(range(len(STYLES)))
+    jobs = [
+        (out / f"{index:05d}", index, seconds, seed, size, detect_share, chosen)
+        for index in range(clips)
+        if not (out / f"{index:05d}" / "clip.json").exists()
+    ]
+    with Progress() as progress:
+        task = progress.add_task("clips", total=clips, completed=clips - len(jobs))
+        _run(jobs, workers, lambda: progress.advance(task))
+
+
+def _run(jobs: list[tuple[object, ...]], workers: int, done: Callable[[], None]) -> None:
+    if workers <= 1:
+        for job in jobs:
+            _make(*job)
+            done()
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_make, *job) for job in jobs]
+        for future in as_completed(futures):
+            future.result()
+            done()

@@ -1,0 +1,119 @@
+"""The page and the API: static files, offers, sessions."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from ..model.errors import InputError
+from ..model.live import LiveModel
+from ..stream.renderer import TooManySessions
+from ..stream.session import UnknownStyle
+from ..stream.webrtc.peers import NoSuchSession, Peers
+from ..stream.webrtc.sdp import NoVideo
+from .requests import Refused, read_json
+
+STATIC = Path(__file__).parent / "static"
+STATUS = {NoSuchSession: 404, NoVideo: 422, UnknownStyle: 422}
+
+
+class Offer(msgspec.Struct, kw_only=True):
+    """The body of POST /api/offer."""
+
+    sdp: str
+    type: str = "offer"
+    style: int = 0
+    mirror: bool = True
+
+
+def create_app(model: LiveModel, *, max_sessions: int = 4, marker: bool = False) -> FastAPI:
+    """Serve one model. marker: carry the bench's bar code from the input to the picture."""
+    peers = Peers(model, max_sessions=max_sessions, marker=marker)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await peers.close_all()
+
+    app = FastAPI(title="Rotolive", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.peers = peers
+    _add_errors(app)
+    _add_api(app, model, peers)
+    _add_page(app)
+    return app
+
+
+def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
+    @app.get("/api/health")
+    async def health() -> dict[str, Any]:
+        return {"status": "ok", "model": model.name, "sessions": len(peers)}
+
+    @app.get("/api/models")
+    async def models() -> list[dict[str, Any]]:
+        return [describe(model)]
+
+    @app.post("/api/offer")
+    async def offer(request: Request) -> dict[str, str]:
+        body = await read_json(request, Offer)
+        client = request.client.host if request.client else None
+        session, sdp = await peers.answer(
+            body.sdp, body.type, style=body.style, mirror=body.mirror, client=client
+        )
+        return {"sdp": sdp, "type": "answer", "session": session}
+
+    @app.delete("/api/sessions/{session}", status_code=204)
+    async def close(session: str) -> Response:
+        await peers.close(session)
+        return Response(status_code=204)
+
+    @app.get("/api/sessions/{session}/stats")
+    async def stats(session: str) -> dict[str, Any]:
+        return msgspec.to_builtins(peers.stats(session))
+
+
+def describe(model: LiveModel) -> dict[str, Any]:
+    """Describe a model for the page."""
+    return {
+        "name": model.name,
+        "width": model.width,
+        "height": model.height,
+        "styles": [{"index": i, "name": name} for i, name in enumerate(model.styles)],
+        "runtime": model.runtime,
+        "condition": getattr(model, "condition", "picture"),
+    }
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/")
+    async def index() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return _sentence(error.status, error.sentence)
+
+    @app.exception_handler(InputError)
+    async def bad_input(_: Request, error: InputError) -> JSONResponse:
+        return _sentence(STATUS.get(type(error), 400), str(error))
+
+    @app.exception_handler(TooManySessions)
+    async def too_many(_: Request, error: TooManySessions) -> JSONResponse:
+        return _sentence(503, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        return _sentence(error.status_code, str(error.detail))
+
+
+def _sentence(status: int, sentence: str) -> JSONResponse:
+    return JSONResponse({"error": sentence}, status)

@@ -1,0 +1,39 @@
+"""Reading what a client posted: small JSON objects, refused with a sentence otherwise."""
+
+from typing import TypeVar
+
+import msgspec
+from fastapi import Request
+
+MAX_BODY_BYTES = 64 * 1024
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """A request that cannot be served: an HTTP status and a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+async def read_json(request: Request, kind: type[T]) -> T:
+    """Parse the body into `kind`. Raises Refused with 400, 413 or 415."""
+    content = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content != "application/json":
+        raise Refused(415, f'the body is "{content or "untyped"}"; send application/json')
+    body = await _read_body(request)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Refused(400, f"the body is not the JSON object expected here: {error}") from error
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(413, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+    return bytes(body)

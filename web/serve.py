@@ -1,0 +1,100 @@
+"""Runs the app: a port, a ready line, a quick end."""
+
+import argparse
+import contextlib
+import errno
+import socket
+import threading
+import webbrowser
+
+import uvicorn
+
+from ..model.errors import InputError
+from ..model.live import LiveModel, open_model
+from .app import create_app
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, url: str, open_browser: bool) -> None:
+        super().__init__(config)
+        self._url = url
+        self._open_browser = open_browser
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        print(f"ready: {self._url}  (stop with Ctrl-C)", flush=True)
+        if self._open_browser:
+            threading.Thread(target=webbrowser.open, args=(self._url,), daemon=True).start()
+
+
+def serve(
+    model: LiveModel,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    open_browser: bool = False,
+    *,
+    max_sessions: int = 4,
+    marker: bool = False,
+) -> None:
+    """Serve the page until interrupted; port 0 takes a free one. Raises InputError."""
+    listener = bind(host, port)
+    app = create_app(model, max_sessions=max_sessions, marker=marker)
+    config = uvicorn.Config(
+        app, ws="websockets-sansio", log_level="warning", timeout_graceful_shutdown=1
+    )
+    server = _Server(config, address(listener), open_browser)
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on a TCP port. Raises InputError with a way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(_why(error, host, port)) from error
+    return listener
+
+
+def _why(error: Exception, host: str, port: int) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.EADDRINUSE:
+        return f"port {port} is in use; choose another with --port {port + 1}"
+    if code == errno.EACCES:
+        return f"port {port} needs more rights; choose one above 1023, such as --port 8000"
+    return f"cannot listen on {host} port {port}: {error}"
+
+
+def address(listener: socket.socket) -> str:
+    """Return the URL to open for a listening socket."""
+    host, port = listener.getsockname()[:2]
+    shown: str = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(
+        host, str(host)
+    )
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+
+
+def main() -> None:
+    """Serve one model, as the bench's child process does."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--model", default="identity")
+    parser.add_argument("--runtime", default="auto")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--marker", action="store_true")
+    options = parser.parse_args()
+    model = open_model(options.model, runtime=options.runtime)
+    serve(model, options.host, options.port, marker=options.marker)
+
+
+if __name__ == "__main__":
+    main()

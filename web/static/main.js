@@ -1,0 +1,389 @@
+// The page: one state machine (idle, connecting, live, reconnecting, error) and the controls around it.
+
+import { Skeleton } from './overlay.js';
+import { fillStyles, markStyle, thumbnail } from './picker.js';
+import { Recorder, save, snapshot } from './recorder.js';
+import { Session } from './session.js';
+import { Trouble, clipExists, openSource } from './sources.js';
+import { Stats, line, rows } from './stats.js';
+
+const $ = (id) => document.getElementById(id);
+const all = (selector) => [...document.querySelectorAll(selector)];
+const query = new URLSearchParams(location.search);
+const BACKOFF_MS = [400, 800, 1500, 3000, 5000];
+const SLOW_MS = 8000;
+const STATUS = { idle: 'Ready', connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', error: 'Stopped' };
+
+const app = {
+  state: 'idle', turn: 0, tries: 0, source: null, session: null, info: {}, styles: [],
+  style: Number(query.get('style')) || 0, mirror: true, overlay: true,
+};
+const recorder = new Recorder();
+const skeleton = new Skeleton($('skeleton'));
+const stats = new Stats($('output'), firstFrame);
+
+// ---- states and messages
+
+function setState(state) {
+  app.state = state;
+  document.body.dataset.state = state;
+  $('status-text').textContent = STATUS[state];
+  const waiting = state === 'connecting' || state === 'reconnecting';
+  $('wait').hidden = !waiting;
+  $('stats').hidden = state !== 'live';
+  all('[data-live]').forEach((button) => { button.disabled = state !== 'live'; });
+  all('[data-running]').forEach((button) => { button.disabled = !waiting && state !== 'live'; });
+}
+
+let hush;
+function say(text, bad = false) {
+  const toast = $('message');
+  toast.textContent = text;
+  toast.classList.toggle('bad', bad);
+  toast.classList.add('shown');
+  clearTimeout(hush);
+  hush = setTimeout(() => toast.classList.remove('shown'), bad ? 9000 : 3500);
+}
+
+function wait(text) { $('wait-text').textContent = text; }
+
+function trouble(text) {
+  $('trouble').textContent = text ?? '';
+  $('trouble').hidden = !text;
+}
+
+function fail(error) {
+  const text = error.message || String(error);
+  if (app.state === 'live' && error instanceof Trouble) return say(text, true);
+  stop();
+  setState('error');
+  trouble(text);
+}
+
+// ---- starting, stopping, coming back
+
+async function start(kind, file) {
+  if (!window.RTCPeerConnection) return fail(new Trouble(NO_WEBRTC));
+  if (kind === 'file' && !file) return $('file').click();
+  const turn = ++app.turn;
+  const running = app.session?.alive && app.state === 'live';
+  if (!running) {
+    dropSession();
+    trouble();
+    setState('connecting');
+    wait(kind === 'camera' ? 'Waiting for the camera. Your browser may ask for permission.' : 'Opening the file …');
+  }
+  let source;
+  try {
+    source = await openSource(kind, file);
+  } catch (error) {
+    if (turn === app.turn) fail(error);
+    return;
+  }
+  if (turn !== app.turn) return source.stop();
+  useSource(source);
+  if (!running || !app.session?.alive) return connect(turn);
+  await app.session.replace(source.track);
+  app.session.send({ type: 'mirror', on: app.mirror });
+  app.session.send({ type: 'reset' });
+}
+
+function useSource(source) {
+  app.source?.stop();
+  app.source = source;
+  source.track.onended = () => {
+    if (source === app.source) fail(new Error(source.kind === 'camera' ? 'The camera was disconnected or taken away.' : 'The file stopped playing.'));
+  };
+  $('input').srcObject = source.stream;
+  $('preview').classList.add('playing');
+  skeleton.clear();
+  setMirror(source.mirror);
+  markSource(source.kind);
+}
+
+async function connect(turn) {
+  dropSession();
+  stats.restart();
+  wait(app.state === 'reconnecting' ? $('wait-text').textContent : 'Connecting to the renderer …');
+  const session = app.session = new Session({
+    track: (stream) => { $('output').srcObject = stream; },
+    open: () => {
+      if (app.state === 'connecting') wait('Waiting for the first painted frame …');
+      session.send({ type: 'overlay', on: app.overlay });
+      session.send({ type: 'mirror', on: app.mirror });
+      session.send({ type: 'style', index: app.style });
+    },
+    message: (message) => { if (session === app.session) heard(message); },
+    lost: (sentence) => { if (session === app.session) retry(sentence); },
+  });
+  try {
+    await session.open({ track: app.source.track, style: app.style, mirror: app.mirror });
+  } catch (error) {
+    session.close();
+    if (session !== app.session) return;
+    if (error.status === 422) app.style = 0; // another model answers now
+    if (error.gone || app.state === 'reconnecting') retry(error.message);
+    else fail(error);
+    return;
+  }
+  setTimeout(() => {
+    if (turn === app.turn && app.state === 'connecting') wait('The model is still warming up. The first start can take a while.');
+  }, SLOW_MS);
+}
+
+async function retry(sentence) {
+  const { turn } = app;
+  recorder.stop();
+  dropSession();
+  skeleton.clear();
+  setState('reconnecting');
+  wait(`${sentence} Trying again; it goes on by itself when the server is back.`);
+  await new Promise((resolve) => setTimeout(resolve, BACKOFF_MS[Math.min(app.tries++, BACKOFF_MS.length - 1)]));
+  if (turn === app.turn) connect(turn);
+}
+
+function firstFrame() {
+  if (app.state !== 'connecting' && app.state !== 'reconnecting') return;
+  if (!app.session?.alive) return;
+  if (app.state === 'reconnecting') say('Connected again.');
+  app.tries = 0;
+  const { videoWidth: width, videoHeight: height } = $('output');
+  document.documentElement.style.setProperty('--aspect', `${width} / ${height}`);
+  setState('live');
+  refresh();
+}
+
+function dropSession() {
+  const session = app.session;
+  app.session = null;
+  session?.close();
+}
+
+function stop() {
+  app.turn += 1;
+  app.tries = 0;
+  recorder.stop();
+  dropSession();
+  const source = app.source;
+  app.source = null;
+  source?.stop();
+  $('input').srcObject = $('output').srcObject = null;
+  $('preview').classList.remove('playing');
+  skeleton.clear();
+  markSource(null);
+  leaveFull();
+  trouble();
+  setState('idle');
+}
+
+// ---- what the server says
+
+function heard(message) {
+  switch (message.type) {
+    case 'ready': return learn(message);
+    case 'stats': stats.server = message; return;
+    case 'pose': if (app.overlay) skeleton.draw(message.landmarks); return;
+    case 'error': return say(message.error, true);
+    case 'ok': if (message.of === 'reset') say('Painted afresh.'); return;
+  }
+}
+
+function learn({ model, styles, runtime, width, height }) {
+  const known = app.info.model === model && app.styles.join('\n') === styles.join('\n');
+  app.info = { model, runtime, width, height };
+  app.styles = styles;
+  if (!(app.style < styles.length)) app.style = 0;
+  if (!known) {
+    fillStyles($('styles'), model, styles, setStyle);
+    showArt(thumbnail(model, app.style));
+  }
+  $('style-section').hidden = styles.length < 2;
+  markStyle($('styles'), app.style);
+}
+
+function showArt(url) {
+  const art = $('art');
+  art.onload = () => { art.hidden = false; };
+  art.onerror = () => { art.hidden = true; };
+  art.src = url;
+}
+
+async function meet() {
+  for (let tries = 0; !app.info.model; tries += 1) {
+    try {
+      const [first] = await (await fetch('api/models')).json();
+      if (first) learn({ ...first, model: first.name, styles: first.styles.map(({ name }) => name) });
+      return;
+    } catch {
+      if (!tries) say('The server does not answer yet.', true);
+      await new Promise((resolve) => setTimeout(resolve, BACKOFF_MS[Math.min(tries, 4)]));
+    }
+  }
+}
+
+// ---- controls
+
+function setMirror(on) {
+  app.mirror = on;
+  $('preview').classList.toggle('mirrored', on);
+  all('[data-do=mirror]').forEach((button) => button.setAttribute('aria-checked', String(on)));
+  app.session?.send({ type: 'mirror', on });
+}
+
+function setOverlay(on) {
+  app.overlay = on;
+  all('[data-do=overlay]').forEach((button) => button.setAttribute('aria-checked', String(on)));
+  app.session?.send({ type: 'overlay', on });
+  skeleton.clear();
+}
+
+function setStyle(index) {
+  if (!(index < app.styles.length) || index === app.style) return;
+  app.style = index;
+  markStyle($('styles'), index);
+  app.session?.send({ type: 'style', index });
+  say(`Style: ${app.styles[index]}`);
+}
+
+function markSource(kind) {
+  all('.sources [data-source]').forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.source === kind)));
+}
+
+function record() {
+  if (app.state !== 'live') return;
+  if (recorder.active) return recorder.stop();
+  if (!window.MediaRecorder) return say('This browser cannot record.', true);
+  try {
+    recorder.start($('output').srcObject, (blob) => { showRecording(); say(blob ? `Saved ${save(blob)}` : 'Nothing was recorded.', !blob); });
+  } catch {
+    say('This browser cannot record the picture.', true);
+  }
+  showRecording();
+}
+
+function showRecording() {
+  $('rec').hidden = !recorder.active;
+  const [button] = all('[data-do=record]');
+  button.setAttribute('aria-pressed', String(recorder.active));
+  button.querySelector('span').textContent = recorder.active ? 'Stop recording' : 'Record';
+  const seconds = Math.floor(recorder.seconds);
+  $('rec-time').textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+async function takeSnapshot() {
+  if (app.state !== 'live') return;
+  const blob = await snapshot($('output'));
+  say(blob ? `Saved ${save(blob)}` : 'The picture could not be saved.', !blob);
+}
+
+function leaveFull() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  if (!document.body.classList.contains('bare')) $('frame').classList.remove('fill');
+}
+
+async function full() {
+  const frame = $('frame');
+  if (document.fullscreenElement || frame.classList.contains('fill')) return leaveFull();
+  if (app.state !== 'live') return;
+  try {
+    await frame.requestFullscreen({ navigationUI: 'hide' });
+  } catch { // an iPhone has no such call
+    frame.classList.add('fill');
+  }
+}
+
+const actions = {
+  record, full, stop, snapshot: takeSnapshot,
+  reset: () => app.session?.send({ type: 'reset' }),
+  mirror: () => setMirror(!app.mirror),
+  overlay: () => setOverlay(!app.overlay),
+};
+const keys = { m: 'mirror', r: 'reset', o: 'overlay', f: 'full', s: 'snapshot', v: 'record' };
+
+document.addEventListener('click', ({ target }) => {
+  const button = target.closest?.('[data-do], [data-source]');
+  if (!button) return;
+  if (button.dataset.source) start(button.dataset.source);
+  else actions[button.dataset.do]();
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches?.('input, textarea, select')) return;
+  const key = event.key.toLowerCase();
+  if (key === 'escape') return leaveFull();
+  if (keys[key]) actions[keys[key]]();
+  else if (key >= '1' && key <= '9') setStyle(Number(key) - 1);
+  else return;
+  event.preventDefault();
+});
+
+$('file').addEventListener('change', ({ target }) => {
+  if (target.files[0]) start('file', target.files[0]);
+  target.value = '';
+});
+document.addEventListener('dragover', (event) => { event.preventDefault(); document.body.classList.add('dropping'); });
+document.addEventListener('dragleave', (event) => { if (!event.relatedTarget) document.body.classList.remove('dropping'); });
+document.addEventListener('drop', (event) => {
+  event.preventDefault();
+  document.body.classList.remove('dropping');
+  const [file] = event.dataTransfer.files;
+  if (file) start('file', file);
+});
+
+$('input').addEventListener('resize', ({ target }) => {
+  if (target.videoWidth) $('preview').style.aspectRatio = `${target.videoWidth} / ${target.videoHeight}`;
+  skeleton.clear();
+});
+window.addEventListener('pagehide', () => { if (app.state !== 'error') stop(); });
+
+// ---- once a second
+
+async function refresh() {
+  if (app.state !== 'live') return;
+  await stats.sample(app.session);
+  const now = stats.now(app.session);
+  $('stats-line').textContent = line(now);
+  if ($('stats').open) showRows(rows(now, app.info));
+  if (recorder.active) showRecording();
+}
+
+function showRows(list) {
+  const box = $('stats-list');
+  if (box.children.length !== 2 * list.length) {
+    box.replaceChildren(...list.flatMap(() => [document.createElement('dt'), document.createElement('dd')]));
+  }
+  list.forEach(([label, value, how], i) => {
+    Object.assign(box.children[2 * i], { textContent: label, title: how });
+    box.children[2 * i + 1].textContent = value;
+  });
+}
+
+setInterval(refresh, 1000);
+$('stats').addEventListener('toggle', refresh);
+
+// ---- begin
+
+const NO_WEBRTC = 'This browser has no WebRTC, which carries the picture. Use a current Chrome, Edge, Firefox or Safari, and check that no extension or policy turns WebRTC off.';
+
+window.rotolive = {
+  get state() { return app.state; },
+  get session() { return app.session?.id ?? null; },
+  get skeletons() { return skeleton.drawn; },
+  stats: () => ({ ...stats.now(app.session), ...app.info, style: app.style, mirror: app.mirror, overlay: app.overlay }),
+  start, stop,
+};
+
+setState('idle');
+setOverlay(true);
+if (!window.RTCPeerConnection) fail(new Trouble(NO_WEBRTC));
+meet();
+clipExists().then((there) => {
+  all('[data-clip]').forEach((element) => { element.hidden = !there; });
+  if (there && query.get('source') === 'clip' && app.state === 'idle') start('clip');
+});
+// ?view=bare shows the picture alone, for OBS and other programs that take a web page.
+if (query.get('view') === 'bare') {
+  document.body.classList.add('bare');
+  $('frame').classList.add('fill');
+}
+if (query.get('source') === 'camera') start('camera');

@@ -1,0 +1,168 @@
+// One connection to the renderer: our picture out, the painted picture back, control messages beside them.
+
+const GATHER_MS = 500;
+const CONNECT_MS = 12_000;
+const PING_MS = 1000;
+const PINGS_MISSED = 4;
+const START_KBPS = 1500, LEAST_KBPS = 600, MOST_KBPS = 2500;
+const LONG_SIDE = 640;
+
+/** gone: nobody answered at all. status: what the server answered, else 0. */
+export class ServerError extends Error {
+  constructor(message, { gone = false, status = 0 } = {}) {
+    super(message);
+    Object.assign(this, { gone, status });
+  }
+}
+
+export class Session {
+  id = null;
+  rtts = [];
+  #missed = 0;
+  #closed = false;
+  #timers = [];
+
+  /** on: {track(stream), message(object), lost(sentence)} */
+  constructor(on) { this.on = on; }
+
+  get alive() { return !this.#closed && this.channel?.readyState === 'open'; }
+
+  async open({ track, style, mirror }) {
+    const pc = this.pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' });
+    this.#watch(pc);
+    track.contentHint = 'motion';
+    const transceiver = pc.addTransceiver(track, { direction: 'sendrecv', sendEncodings: [encoding(track)] });
+    this.sender = transceiver.sender;
+    preferVp8(transceiver);
+    this.#openChannel(pc);
+    await pc.setLocalDescription();
+    await gathered(pc);
+    const answer = await post('api/offer', { sdp: pc.localDescription.sdp, type: 'offer', style, mirror });
+    this.id = answer.session;
+    if (this.#closed) { this.#forget(); return; }
+    await pc.setRemoteDescription({ type: 'answer', sdp: startFast(answer.sdp) });
+    await keepResolution(this.sender);
+    for (const receiver of pc.getReceivers()) lowLatency(receiver);
+    this.#timers.push(setTimeout(() => {
+      if (!this.alive) this.#lose('The video connection did not open. A firewall or VPN may be blocking UDP to the server.');
+    }, CONNECT_MS));
+  }
+
+  /** Another source on the same connection. */
+  async replace(track) {
+    track.contentHint = 'motion';
+    await this.sender.replaceTrack(track);
+    const parameters = this.sender.getParameters();
+    if (parameters.encodings?.length) Object.assign(parameters.encodings[0], encoding(track));
+    await this.sender.setParameters(parameters).catch(() => {});
+  }
+
+  send(message) { if (this.alive) this.channel.send(JSON.stringify(message)); }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timers.forEach(clearTimeout);
+    this.#forget();
+    this.pc?.close();
+  }
+
+  #forget() {
+    if (this.id) fetch(`api/sessions/${encodeURIComponent(this.id)}`, { method: 'DELETE', keepalive: true }).catch(() => {});
+  }
+
+  #lose(sentence) {
+    if (this.#closed) return;
+    this.close();
+    this.on.lost(sentence);
+  }
+
+  #watch(pc) {
+    pc.ontrack = ({ track, receiver }) => {
+      lowLatency(receiver);
+      this.on.track(new MediaStream([track]));
+    };
+    pc.onconnectionstatechange = () => {
+      if (pc.connectionState === 'failed') this.#lose('The connection to the server was lost.');
+    };
+  }
+
+  #openChannel(pc) {
+    const channel = this.channel = pc.createDataChannel('control', { ordered: true });
+    channel.onopen = () => { this.on.open(); this.#timers.push(setInterval(() => this.#ping(), PING_MS)); this.#ping(); };
+    channel.onclose = () => this.#lose('The server closed the connection.');
+    channel.onmessage = ({ data }) => {
+      let message;
+      try { message = JSON.parse(data); } catch { return; }
+      this.#missed = 0;
+      if (message.type === 'pong') this.rtts = [...this.rtts, performance.now() - message.t].slice(-20);
+      else this.on.message(message);
+    };
+  }
+
+  #ping() {
+    if (this.#missed++ >= PINGS_MISSED) this.#lose('The server stopped answering.');
+    else this.send({ type: 'ping', t: performance.now() });
+  }
+}
+
+async function post(path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(30_000),
+    });
+  } catch {
+    throw new ServerError('The server does not answer. Is it still running?', { gone: true });
+  }
+  const reply = await response.json().catch(() => ({}));
+  if (response.ok) return reply;
+  throw new ServerError(reply.error ?? `The server answered with an error (${response.status}).`, {
+    status: response.status, gone: response.status === 502 || response.status === 504,
+  });
+}
+
+function gathered(pc) {
+  return new Promise((resolve) => {
+    const check = () => { if (pc.iceGatheringState === 'complete') resolve(); };
+    pc.addEventListener('icegatheringstatechange', check);
+    setTimeout(resolve, GATHER_MS);
+    check();
+  });
+}
+
+// A 4K file is shrunk here: the renderer works at a few hundred pixels.
+function encoding(track) {
+  const { width = LONG_SIDE, height = 0 } = track.getSettings();
+  return { maxBitrate: MOST_KBPS * 1000, scaleResolutionDownBy: Math.max(1, Math.max(width, height) / LONG_SIDE) };
+}
+
+function preferVp8(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities?.('video')?.codecs;
+  if (!codecs || !transceiver.setCodecPreferences) return;
+  const first = (codec) => (codec.mimeType.toLowerCase() === 'video/vp8' ? 0 : 1);
+  transceiver.setCodecPreferences([...codecs].sort((a, b) => first(a) - first(b)));
+}
+
+async function keepResolution(sender) {
+  const parameters = sender.getParameters();
+  parameters.degradationPreference = 'maintain-resolution';
+  await sender.setParameters(parameters).catch(() => {});
+}
+
+function lowLatency(receiver) {
+  if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
+  if ('playoutDelayHint' in receiver) receiver.playoutDelayHint = 0;
+}
+
+/** Without this Chromium begins at 320x240 and climbs for seconds. */
+export function startFast(sdp) {
+  const hint = `x-google-start-bitrate=${START_KBPS};x-google-min-bitrate=${LEAST_KBPS};x-google-max-bitrate=${MOST_KBPS}`;
+  for (const [, type] of sdp.matchAll(/^a=rtpmap:(\d+) VP8\/90000\r?$/gm)) {
+    const format = new RegExp(`^(a=fmtp:${type} [^\\r\\n]*)`, 'm');
+    sdp = format.test(sdp)
+      ? sdp.replace(format, `$1;${hint}`)
+      : sdp.replace(new RegExp(`^(a=rtpmap:${type} VP8/90000)`, 'm'), `$1\r\na=fmtp:${type} ${hint}`);
+  }
+  return sdp;
+}
