@@ -53,6 +53,18 @@ class Timeline:
         return np.asarray(self.latencies[skip:], np.float64)
 
 
+@dataclass
+class Collector:
+    """An `on_frame` that keeps (number, arrival time [s], rgb uint8 [size, size, 3])."""
+
+    size: int = 64
+    frames: list[tuple[int, float, NDArray[np.uint8]]] = field(default_factory=list)
+
+    def __call__(self, number: int, now: float, picture: av.VideoFrame) -> None:
+        small = picture.to_ndarray(format="rgb24", width=self.size, height=self.size)
+        self.frames.append((number, now, small.astype(np.uint8, copy=False)))
+
+
 def bench_live(
     model_name: str = "identity",
     seconds: float = 20.0,

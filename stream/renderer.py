@@ -173,7 +173,7 @@ class Renderer:
             return
         try:
             if seat.guard.look(picture.rgb):
-                logger.warning("slot %d paints one colour only; it starts afresh", seat.slot)
+                logger.info("slot %d paints one colour only; it starts afresh", seat.slot)
                 self.reset(seat)
             seat.deliver(job, picture)
         except Exception as error:

@@ -50,7 +50,7 @@ class Session:
         self.on_error: ErrorSink | None = None
         self._renderer = renderer
         self._style = self._weights(style)
-        self._mirror = mirror
+        self._mirror = self._mirrored = mirror
         self._marker = marker
         self._reset = False
         self._failures = 0
@@ -107,9 +107,9 @@ class Session:
         return self.model.style(index)
 
     def _work(self) -> None:
-        mirror = self._mirror
+        self._mirrored = self._mirror
         try:
-            conditioner = self.model.conditioner(mirror=mirror)
+            conditioner = self.model.conditioner(mirror=self._mirrored)
         except Exception as error:
             self._failed(error)
             self.close()
@@ -117,31 +117,36 @@ class Session:
         try:
             while True:
                 frame = self.inbox.get()
-                if frame is None:
-                    continue
-                if mirror != self._mirror:
-                    mirror = self._mirror
-                    conditioner.set_mirror(mirror)
-                self._condition(conditioner, frame)
+                if frame is not None:
+                    self._try_frame(conditioner, frame)
         except Closed:
             pass
         finally:
             conditioner.close()
 
-    def _condition(self, conditioner: Conditioner, frame: Frame) -> None:
-        frame.marks["picked"] = time.monotonic_ns()
+    def _try_frame(self, conditioner: Conditioner, frame: Frame) -> None:
         try:
-            if self._reset:
-                self._reset = False
-                conditioner.reset()
-            marker = read_marker(brightness(frame)) if self._marker else None
-            seen = conditioner.observe(to_rgb(frame), frame.captured_ns / 1e9)
+            self._apply_wishes(conditioner)
+            self._condition(conditioner, frame)
         except Exception as error:
             self._failed(error)
-            return
+
+    def _apply_wishes(self, conditioner: Conditioner) -> None:
+        if self._mirrored != self._mirror:
+            self._mirrored = self._mirror
+            conditioner.set_mirror(self._mirrored)
+        if self._reset:
+            self._reset = False
+            conditioner.reset()
+
+    def _condition(self, conditioner: Conditioner, frame: Frame) -> None:
+        frame.marks["picked"] = time.monotonic_ns()
+        marker = read_marker(brightness(frame)) if self._marker else None
+        seen = conditioner.observe(to_rgb(frame), frame.captured_ns / 1e9)
         frame.marks["conditioned"] = time.monotonic_ns()
-        if self.on_pose:
-            self.on_pose(seen.landmarks)
+        on_pose = self.on_pose
+        if on_pose:
+            on_pose(seen.landmarks)
         if is_finite(seen.condition):
             job = Job(frame=frame, condition=seen.condition, style=self._style, marker=marker)
             self._seat.inbox.put(job)
@@ -157,9 +162,13 @@ class Session:
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         logger.error("a frame failed: %s", error, exc_info=self._failures == 1 and error)
-        if self.on_error and self._failures == 1:
-            self.on_error(f"a frame could not be painted: {error}")
+        if self._failures == 1:
+            self._tell(f"a frame could not be painted: {error}")
         if self._failures >= MAX_FAILURES:
-            if self.on_error:
-                self.on_error("the session ends: no frame could be painted")
+            self._tell("the session ends: no frame could be painted")
             self.close()
+
+    def _tell(self, sentence: str) -> None:
+        on_error = self.on_error
+        if on_error:
+            on_error(sentence)

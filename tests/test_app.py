@@ -1,3 +1,4 @@
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -7,11 +8,11 @@ import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from rotolive.model.errors import InputError
-from rotolive.model.live import IdentityModel
+from rotolive.model.errors import InputError, RotoliveError
+from rotolive.model.live import IdentityConditioner, IdentityModel
 from rotolive.stream.webrtc.ice import allow_loopback, resolve_mdns
 from rotolive.web.app import create_app
-from rotolive.web.serve import address, bind
+from rotolive.web.serve import address, bind, serve
 
 JSON = {"content-type": "application/json"}
 
@@ -108,6 +109,27 @@ async def test_too_many_sessions_is_503_until_one_ends(http: httpx.AsyncClient) 
     await refused(http, offer, 503, "too many sessions")
     assert (await http.delete(f"/api/sessions/{first['session']}")).status_code == 204
     assert (await http.post("/api/offer", json=offer)).status_code == 200
+
+
+async def test_who_never_connects_loses_the_slot(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rotolive.stream.webrtc.peer.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("rotolive.stream.webrtc.peers.SWEEP_S", 0.1)
+    offer = await make_offer()
+    assert (await http.post("/api/offer", json=offer)).status_code == 200
+    await asyncio.sleep(0.8)
+    assert (await http.get("/api/health")).json()["sessions"] == 0
+    assert (await http.post("/api/offer", json=offer)).status_code == 200
+
+
+def test_a_model_that_cannot_see_fails_before_it_serves() -> None:
+    class Blind(IdentityModel):
+        def conditioner(self, *, mirror: bool) -> IdentityConditioner:
+            raise RotoliveError("MediaPipe cannot start")
+
+    with pytest.raises(RotoliveError, match="MediaPipe"):
+        serve(Blind(1), port=0)
 
 
 async def test_vp8_comes_first_whatever_the_offer_prefers(http: httpx.AsyncClient) -> None:

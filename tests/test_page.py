@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .browser import Server, chromium, chromium_or_skip, write_movie, write_y4m
+from browser import Server, chromium, chromium_or_skip, write_movie, write_y4m
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 12_000

@@ -1,7 +1,10 @@
 """Retargeting and drawing: what people do before a webcam ends on the dancer's bones."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from people import dancer, standing
 
 from rotolive.model.condition.pose.draw import CHANNELS, SHAPES, draw
 from rotolive.model.condition.pose.retarget import Retargeter, mirrored
@@ -14,8 +17,6 @@ from rotolive.model.condition.pose.skeleton import (
     to_joints,
 )
 from rotolive.model.errors import ModelError
-
-from .people import dancer, standing
 
 FEET = [INDEX[f"{side}_toe"] for side in ("left", "right")]
 LEGS = range(23, 33)
@@ -88,7 +89,7 @@ def test_a_desk_leaves_the_legs_standing() -> None:
 def test_nobody_eases_to_idle_without_a_jolt() -> None:
     retargeter = Retargeter(dancer())
     frames = play(retargeter, [raised(standing())] * 20 + [None] * 120)
-    steps = [np.abs(b - a)[:, :2].max() for a, b in zip(frames[20:], frames[21:], strict=False)]
+    steps = [np.abs(b - a)[:, :2].max() for a, b in pairwise(frames[20:])]
     assert max(steps) < 0.05
     idle = to_joints(standing(), 1.0)
     assert np.abs(frames[-1][:, :2] - idle[:, :2]).max() < 0.02
@@ -129,7 +130,7 @@ def test_drawing_peaks_on_the_limb_and_tells_depth() -> None:
     joints[INDEX["left_wrist"], 2] = -0.1
     planes = draw(joints, 64, 64)
     assert planes.shape == (CHANNELS, 64, 64)
-    forearm = [i for i, (a, b, _) in enumerate(SHAPES) if b == "left_wrist" and a != b][0]
+    forearm = next(i for i, (a, b, _) in enumerate(SHAPES) if b == "left_wrist" and a != b)
     middle = (joints[INDEX["left_elbow"]] + joints[INDEX["left_wrist"]]) / 2
     x, y = (middle[:2] * 64).astype(int)
     assert planes[forearm, y, x] > 0.7

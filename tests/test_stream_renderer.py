@@ -149,7 +149,7 @@ def test_latency_does_not_grow_when_the_model_is_too_slow() -> None:
         if out:
             ages.append(i - out.seq)
         time.sleep(0.01)
-    assert max(ages) <= 10
+    assert max(ages) <= 30  # a queue would be 80 behind by the end
     assert session.dropped > 50
     session.close()
     renderer.close()

@@ -1,4 +1,5 @@
 import asyncio
+import random
 import signal
 import subprocess
 import sys
@@ -11,13 +12,15 @@ import av
 import numpy as np
 import pytest
 import uvicorn
+from aiortc import RTCDtlsTransport
 
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
-from rotolive.stream.bench import bench_live, free_port, summarize
+from rotolive.stream.bench import Collector, bench_live, free_port, summarize
 from rotolive.stream.sources import letterbox, moving_texture, video_frames
 from rotolive.stream.webrtc.client import Camera, Client, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
+from rotolive.stream.webrtc.send import PinnedVp8Encoder, bitrate_for
 from rotolive.web.app import create_app
 from rotolive.web.serve import bind
 
@@ -42,13 +45,15 @@ def url() -> Iterator[str]:
 class Viewer:
     """A client and what it has seen: numbers, presentation times, mean colours."""
 
-    def __init__(self, url: str, colour: tuple[int, int, int] | None = None) -> None:
+    def __init__(
+        self, url: str, colour: tuple[int, int, int] | None = None, codec: str = "VP8"
+    ) -> None:
         self.numbers: list[int] = []
         self.pts: list[int] = []
         self.sizes: set[tuple[int, int]] = set()
         self.colours: list[np.ndarray] = []
         frames = moving_texture(320, 240, frames=10) if colour is None else iter_colour(colour)
-        self.client = Client(url, Camera(frames), self.see)
+        self.client = Client(url, Camera(frames), self.see, codec=codec)
 
     def see(self, number: int, _: float, picture: av.VideoFrame) -> None:
         self.numbers.append(number)
@@ -152,6 +157,52 @@ async def until_free(url: str, sessions: int = 0, timeout: float = 6) -> None:
         await asyncio.sleep(0.1)
 
 
+async def test_h264_works_for_those_who_have_nothing_else(url: str) -> None:
+    await until_free(url)
+    viewer = Viewer(url, codec="H264")
+    await viewer.client.connect()
+    await viewer.frames(20)
+    await viewer.client.close()
+
+
+async def test_lost_packets_delay_nothing_for_long(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(0)
+    send = RTCDtlsTransport._send_rtp
+
+    async def lossy(transport: RTCDtlsTransport, data: bytes) -> None:
+        if rng.random() >= 0.03:
+            await send(transport, data)
+
+    await until_free(url)
+    viewer = Viewer(url)
+    await viewer.client.connect()
+    await viewer.frames(5)
+    monkeypatch.setattr(RTCDtlsTransport, "_send_rtp", lossy)
+    await viewer.frames(75, timeout=9)
+    monkeypatch.undo()
+    await viewer.frames(30)
+    sent = viewer.client._camera.sent
+    assert viewer.numbers[-1] in sent
+    assert max(sent) - viewer.numbers[-1] <= 5
+    await viewer.client.close()
+
+
+def test_the_bitrate_stays_put_so_that_the_encoder_does() -> None:
+    codecs = []
+    encoder = PinnedVp8Encoder(1_500_000)
+    picture = av.VideoFrame(256, 256, "yuv420p")
+    for i, estimate in enumerate((100_000, 900_000, 5_000_000)):
+        encoder.target_bitrate = estimate
+        picture.pts, picture.time_base = i * 3000, Fraction(1, 90000)
+        encoder.encode(picture)
+        codecs.append(encoder.codec)
+    assert codecs[0] is codecs[1] is codecs[2]
+    assert codecs[0] and codecs[0].bit_rate == 1_500_000
+    assert bitrate_for(256, 256) == 1_500_000 < bitrate_for(512, 512) < 6_000_000
+
+
 async def test_interrupt_ends_the_server_quickly_with_a_peer_connected() -> None:
     port = free_port()
     command = [sys.executable, "-m", "rotolive.web.serve", "--port", str(port)]
@@ -173,12 +224,13 @@ async def test_interrupt_ends_the_server_quickly_with_a_peer_connected() -> None
 
 def test_the_bench_measures_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rotolive.stream.bench.WARM_UP_S", 0.3)
-    seen: list[int] = []
-    result = bench_live("identity", 1.5, on_frame=lambda number, *_: seen.append(number))
+    seen = Collector(32)
+    result = bench_live("identity", 1.5, on_frame=seen)
     assert float(result["fps"]) > 20
     assert 0 < float(result["p50_ms"]) < 60
     assert float(result["server_rss_mb"]) > 0
-    assert len(seen) > 20
+    assert len(seen.frames) > 20
+    assert seen.frames[0][2].shape == (32, 32, 3)
 
 
 def test_percentiles_and_growth() -> None:

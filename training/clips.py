@@ -12,12 +12,20 @@ from torch import Tensor
 
 from ..model.condition.pose.draw import CHANNELS, draw
 from ..model.condition.pose.retarget import Retargeter
-from ..model.condition.pose.skeleton import INDEX, Measures
+from ..model.condition.pose.skeleton import INDEX, Measures, to_joints
 from ..model.errors import InputError
 from .config import TrainConfig
 
 CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 """Joints around which the small discriminator looks."""
+
+WORST_JOINT, MEAN_JOINT = 0.075, 0.04
+"""Largest errors of a condition, in picture heights, that a frame is trained with."""
+_LIMBS = [
+    INDEX[f"{side}_{name}"]
+    for side in ("left", "right")
+    for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+]
 
 
 class Clip:
@@ -30,6 +38,7 @@ class Clip:
             self.rgba = np.load(folder / "rgba.npy", mmap_mode="r")
             self.parts = np.load(folder / "parts.npy", mmap_mode="r")
             self.motion = np.load(folder / "motion.npy", mmap_mode="r")
+            self.truth = np.load(folder / "truth.npy")
             self.landmarks = np.load(folder / "landmarks.npy")
             self.times = np.load(folder / "times.npy")
         except (OSError, ValueError) as error:
@@ -39,6 +48,15 @@ class Clip:
 
     def __len__(self) -> int:
         return len(self.rgba)
+
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """Frames [T] whose condition shows what the picture shows; others would teach blur."""
+        shown = to_joints(self.truth, self._measures.aspect)[:, _LIMBS, :2]
+        error = np.linalg.norm(self.joints[:, _LIMBS, :2] - shown, axis=-1)
+        good = (error.max(1) < WORST_JOINT) & (error.mean(1) < MEAN_JOINT)
+        good[-1] = False
+        return good
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
@@ -55,7 +73,7 @@ class Clip:
 def open_clips(folder: Path, measures: Measures) -> list[Clip]:
     """Open every finished clip below `folder`; raises InputError where there is none."""
     clips = [Clip(path.parent, measures) for path in sorted(folder.rglob("clip.json"))]
-    clips = [clip for clip in clips if len(clip) > 8]
+    clips = [clip for clip in clips if clip.usable.sum() > 8]
     if not clips:
         raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
     return clips
@@ -79,6 +97,10 @@ class Batch:
     motion_known: Tensor
     start: Tensor
     crops: Tensor
+
+
+Place = tuple[int, int, int, int, int]
+"""Clip, frame, the frame before it, gap, left edge of the window."""
 
 
 class Streams:
@@ -109,23 +131,32 @@ class Streams:
     def next(self) -> Batch:
         """Play every stream on by one of its own gaps."""
         starts = []
-        for slot, (clip, frame, gap, left) in enumerate(self._places):
-            over = frame + gap >= len(self.clips[clip])
-            starts.append(over or self.rng.random() < self.config.restart)
-            self._places[slot] = self._start() if starts[-1] else (clip, frame + gap, gap, left)
+        for slot, place in enumerate(self._places):
+            following = self._follow(place)
+            start = following is None or self.rng.random() < self.config.restart
+            self._places[slot] = self._start() if start or following is None else following
+            starts.append(start)
         rows = [self._frame(*place) for place in self._places]
         stacked = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
         return Batch(**stacked, start=torch.tensor(starts))
 
-    def _start(self) -> tuple[int, int, int, int]:
+    def _follow(self, place: Place) -> Place | None:
+        """The next usable frame at the stream's gap or beyond; None at the end."""
+        clip, frame, _, gap, left = place
+        ahead = np.flatnonzero(self.clips[clip].usable[frame + gap :])
+        return (clip, frame + gap + int(ahead[0]), frame, gap, left) if len(ahead) else None
+
+    def _start(self) -> Place:
         style = int(self.rng.integers(self.styles))
         clip = int(self.rng.choice(self._by_style[style]))
         gap = int(self.rng.choice(self.config.gaps))
-        frame = int(self.rng.integers(gap, max(gap + 1, len(self.clips[clip]) - 4 * gap)))
+        frame = int(self.rng.choice(np.flatnonzero(self.clips[clip].usable)))
         left = 4 * int(self.rng.integers(0, (self.width - self.window) // 4 + 1))
-        return clip, frame, gap, left
+        return clip, frame, max(frame - gap, 0), gap, left
 
-    def _frame(self, clip_index: int, frame: int, gap: int, left: int) -> dict[str, Tensor]:
+    def _frame(
+        self, clip_index: int, frame: int, before: int, gap: int, left: int
+    ) -> dict[str, Tensor]:
         clip = self.clips[clip_index]
         full, small = slice(left, left + self.window), slice(left // 4, (left + self.window) // 4)
         planes = draw(clip.joints[frame], self.width // 4, self.height // 4)
@@ -134,10 +165,10 @@ class Streams:
             "condition": torch.from_numpy(planes[:, :, small].copy()),
             "style": torch.eye(self.styles)[clip.style],
             "target": premultiplied(clip.rgba[frame][:, full]),
-            "before": premultiplied(clip.rgba[frame - gap][:, full]),
+            "before": premultiplied(clip.rgba[before][:, full]),
             "parts": torch.from_numpy(clip.parts[frame][:, full].astype(np.int64)),
             "motion": torch.from_numpy(clip.motion[frame][:, :, small].astype(np.float32)),
-            "motion_known": torch.tensor(gap == 1),
+            "motion_known": torch.tensor(frame - before == 1),
             "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),
         }
 

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model import package
+from ..model.condition.pose.retarget import mirrored
 from ..model.condition.pose.skeleton import Measures, measure
 from ..model.errors import InputError
 from .clips import Clip, Streams, open_clips
@@ -37,30 +40,46 @@ class DataSet:
 
 
 def open_data(folder: Path) -> DataSet:
-    """Open a data set: dataset.json, backdrop.png, clips. Raises InputError naming what lacks."""
-    try:
-        info = json.loads((folder / "dataset.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{folder} is no data set, dataset.json cannot be read: {error}"
-        ) from error
+    """Open a data set: backdrop.png and clips. Raises InputError naming what lacks."""
     picture = cv2.imread(str(folder / "backdrop.png"))
     if picture is None:
-        raise InputError(f"{folder}/backdrop.png is missing or no picture")
-    truths = [np.load(path) for path in sorted(folder.rglob("truth.npy"))]
-    if not truths:
+        raise InputError(f"{folder} is no data set: backdrop.png is missing or no picture")
+    paths = sorted(path.parent for path in folder.rglob("clip.json"))
+    if not paths:
         raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
-    aspect = picture.shape[1] / picture.shape[0]
-    idle = np.array(info["idle"], np.float32)
-    measures = measure(np.concatenate(truths).astype(np.float32), idle, aspect)
+    about = [json.loads((path / "clip.json").read_text()) for path in paths]
+    measures = _measure(paths, about, picture.shape[1] / picture.shape[0])
+    names = dict(sorted({int(clip["style"]): str(clip["name"]) for clip in about}.items()))
     rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
     return DataSet(
         clips=open_clips(folder, measures),
-        styles=tuple(info["styles"]),
-        parts=tuple(info["parts"]),
+        styles=tuple(names.values()),
+        parts=tuple(about[0]["parts"]),
         backdrop=rgb,
         measures=measures,
     )
+
+
+def _measure(paths: list[Path], about: list[dict[str, Any]], aspect: float) -> Measures:
+    """Measure the dancer on the clips in which it was truly detected."""
+    detected = [p for p, clip in zip(paths, about, strict=True) if clip["detected"]] or paths
+    found = np.concatenate([np.load(path / "landmarks.npy") for path in detected])
+    found = found[np.isfinite(found).all((1, 2))].astype(np.float32)
+    return measure(found, idle_landmarks(found), aspect)
+
+
+def idle_landmarks(found: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Find the calmest of landmarks [T, 33, 4] and make it symmetric: facing, arms down, upright."""
+    x, y = found[..., 0], found[..., 1]
+    facing = x[:, 11] - x[:, 12]
+    hanging = y[:, [15, 16]].min(1) - y[:, [11, 12]].max(1)
+    tall = y[:, [29, 30]].min(1) - y[:, 0]
+    wide = np.abs(x[:, 27] - x[:, 28]) + 0.3 * (x[:, 15] - x[:, 16])
+    aside = np.abs(x[:, 0] - x[:, [7, 8]].mean(1))
+    best = int(np.argmax(2 * facing + hanging + tall - wide - 4 * aside))
+    frame = found[best].copy()
+    frame[:, 0] += 0.5 - frame[[23, 24], 0].mean()
+    return (frame + mirrored(frame)) / 2
 
 
 def part_table(parts: tuple[str, ...]) -> Tensor:

@@ -7,6 +7,7 @@ import socket
 import threading
 import webbrowser
 
+import numpy as np
 import uvicorn
 
 from ..model.errors import InputError
@@ -40,8 +41,9 @@ def serve(
     max_sessions: int = 4,
     marker: bool = False,
 ) -> None:
-    """Serve the page until interrupted; port 0 takes a free one. Raises InputError."""
+    """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError."""
     listener = bind(host, port)
+    warm_up(model)
     app = create_app(model, max_sessions=max_sessions, marker=marker)
     config = uvicorn.Config(
         app, ws="websockets-sansio", log_level="warning", timeout_graceful_shutdown=1
@@ -49,6 +51,15 @@ def serve(
     server = _Server(config, address(listener), open_browser)
     with listener, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+
+
+def warm_up(model: LiveModel) -> None:
+    """Load what the first session would wait for, and fail now if it cannot be loaded."""
+    conditioner = model.conditioner(mirror=False)
+    try:
+        conditioner.observe(np.zeros((480, 640, 3), np.uint8), 0.0)
+    finally:
+        conditioner.close()
 
 
 def bind(host: str, port: int) -> socket.socket:

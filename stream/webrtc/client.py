@@ -1,6 +1,7 @@
 """A client without a browser: sends a camera, gets the painted video back, times it."""
 
 import asyncio
+import itertools
 import json
 import time
 import urllib.error
@@ -32,7 +33,10 @@ Json = dict[str, Any]
 
 
 class Camera(MediaStreamTrack):
-    """Frames at a steady rate, each with its number as a bar code; late ones are skipped."""
+    """Frames at a steady rate, each with its number as a bar code; late ones are skipped.
+
+    The first frame has number 1, the n-th of `frames` number n.
+    """
 
     kind = "video"
 
@@ -47,9 +51,12 @@ class Camera(MediaStreamTrack):
     async def recv(self) -> av.VideoFrame:
         now = time.perf_counter()
         self._start = now if self._start is None else self._start
-        self._number = max(self._number + 1, int((now - self._start) * self._fps))
+        last, self._number = (
+            self._number,
+            max(self._number + 1, int((now - self._start) * self._fps)),
+        )
         await asyncio.sleep(max(0.0, self._start + self._number / self._fps - now))
-        rgb = next(self._frames).copy()
+        rgb = next(itertools.islice(self._frames, self._number - last - 1, None)).copy()
         write_marker(rgb, self._number)
         picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
         picture.pts = round(self._number * CLOCK_RATE / self._fps)
@@ -64,7 +71,15 @@ class Client:
     plain: leave aiortc as it is, with the latency and the bitrates it comes with.
     """
 
-    def __init__(self, url: str, camera: Camera, on_frame: OnFrame, *, plain: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        camera: Camera,
+        on_frame: OnFrame,
+        *,
+        plain: bool = False,
+        codec: str = "VP8",
+    ) -> None:
         self.session = ""
         self.notices: list[Json] = []
         self.failure: Exception | None = None
@@ -72,6 +87,7 @@ class Client:
         self._camera = camera
         self._on_frame = on_frame
         self._plain = plain
+        self._codec = codec
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channel = self._pc.createDataChannel("control")
         self.channel.on("message", lambda data: self.notices.append(json.loads(data)))
@@ -81,10 +97,10 @@ class Client:
         """Offer the camera; options go into the request (style, mirror). Raises InputError."""
         video = self._pc.addTransceiver(self._camera, direction="sendrecv")
         codecs = RTCRtpSender.getCapabilities("video").codecs
-        video.setCodecPreferences([c for c in codecs if c.name.upper() in ("VP8", "RTX")])
+        video.setCodecPreferences([c for c in codecs if c.name.upper() in (self._codec, "RTX")])
         if not self._plain:
             tune(video.receiver)
-            pin_bitrate(video.sender, "VP8", bitrate_for(400, 400))
+            pin_bitrate(video.sender, self._codec, bitrate_for(400, 400))
         self._pc.on("track", self._on_track)
         await self._pc.setLocalDescription(await self._pc.createOffer())
         local = self._pc.localDescription

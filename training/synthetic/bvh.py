@@ -107,7 +107,7 @@ def read_bvh(path: Path) -> Capture:
         if joint.parent >= 0:
             place = places[joint.parent] + (turns[joint.parent] @ place[..., None])[..., 0]
             turn = turns[joint.parent] @ turn
-        turns.append(np.asarray(turn))
+        turns.append(turn.astype(np.float32))
         places.append(place)
     capture = Capture(
         names=tuple(joint.name for joint in joints),
@@ -153,6 +153,8 @@ def retarget(capture: Capture, *, fps: float = 30.0) -> Motion:
         if child:
             aim = joint(child) - joint(label)
             turn = between((turn @ (rest(child) - rest(label))[..., None])[..., 0], aim) @ turn
+        if label == "Head":
+            turn = _part_way(chest, turn, 0.4)
         turns.append(turn)
     heading = np.arctan2(hips[0, 1, 0], hips[0, 0, 0])
     level = about(2, -heading)
@@ -181,7 +183,7 @@ def _resampled(capture: Capture, fps: float) -> Capture:
     high = np.minimum(low + 1, len(capture.positions) - 1)
     share = (at - low)[:, None, None].astype(np.float32)
     mixed = capture.positions[low] * (1 - share) + capture.positions[high] * share
-    return Capture(names=capture.names, positions=mixed, fps=fps)
+    return Capture(names=capture.names, positions=mixed.astype(np.float32), fps=fps)
 
 
 def _part_way(a: Floats, b: Floats, t: float) -> Floats:

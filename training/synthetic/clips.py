@@ -104,9 +104,7 @@ class _Maker:
         detect = bool(rng.random() < detect_share)
         actor = self.actors.get((style, size)) or Actor(style, size)
         self.actors[style, size] = actor
-        make_clip(
-            path, style, motion, rng, detect, size, source=source, seed=seed, actor=actor
-        )
+        make_clip(path, style, motion, rng, detect, size, source=source, seed=seed, actor=actor)
 
 
 _maker = _Maker()
@@ -153,7 +151,7 @@ def synth_actor(
         _run(jobs, workers, lambda: progress.advance(task))
 
 
-def _run(jobs: list[tuple[object, ...]], workers: int, done: Callable[[], None]) -> None:
+def _run(jobs: Sequence[tuple[object, ...]], workers: int, done: Callable[[], None]) -> None:
     if workers <= 1:
         for job in jobs:
             _make(*job)

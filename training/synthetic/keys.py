@@ -117,9 +117,7 @@ class LegKey:
 
 
 STAND = LegKey()
-SIT = LegKey(
-    hips=(0.0, 0.22, -0.39), left=(0.14, -0.16, 0.0), right=(-0.14, -0.16, 0.0), lean=0.08
-)
+SIT = LegKey(hips=(0.0, 0.22, -0.39), left=(0.14, -0.16, 0.0), right=(-0.14, -0.16, 0.0), lean=0.08)
 LEGS: tuple[tuple[float, LegKey], ...] = (
     (3.0, STAND),
     (1.2, LegKey(hips=(0.05, 0.0, -0.01), roll=0.07)),

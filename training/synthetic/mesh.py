@@ -66,7 +66,7 @@ def load_texture(name: str, tint: Colour = (1.0, 1.0, 1.0)) -> NDArray[np.uint8]
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert image is not None
     code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGBA
-    rgba = cv2.cvtColor(image, code)
+    rgba = cv2.cvtColor(image, code).astype(np.uint8)
     rgba[..., :3] = np.clip(rgba[..., :3] * np.array(tint), 0, 255).astype(np.uint8)
     if image.shape[2] == 4:
         rgba = bleed(rgba)

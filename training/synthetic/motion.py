@@ -18,10 +18,9 @@ NECK_YAW_LIMIT = 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class _Body:
-    """Trunk of a motion: global rotations [T, 3, 3] and the pelvis shift [T, 3]."""
+    """The pelvis of a motion: global rotations [T, 3, 3] and shift [T, 3]."""
 
     hips: Floats
-    chest: Floats
     root: Floats
 
 
@@ -87,7 +86,7 @@ def _trunk(
     spin = about(2, script.yaw.at(times)[:, 0])
     placed = (spin @ root[..., None])[..., 0]
     placed[:, 0] += drift
-    return _Body(hips=turn, chest=turn @ step @ step @ step, root=placed.astype(np.float32))
+    return _Body(hips=turn.astype(np.float32), root=placed.astype(np.float32))
 
 
 def _legs(
@@ -153,7 +152,7 @@ def _arm(
     _fingers(rig, label, side, values[:, 7] + 0.05 * wander(rng, times, 1, (1, 6))[:, 0], local)
 
 
-def _fingers(rig: Rig, label: str, side: int, curl: Floats, local: Floats) -> None:
+def _fingers(rig: Rig, label: str, side: int, curl: NDArray[np.floating], local: Floats) -> None:
     """Close the fingers by `curl` radians [T]."""
     across = unit(np.array((side * 0.021, 0.049, -0.020), np.float32))
     bend = about_vector(np.broadcast_to(across, (len(curl), 3)), side * curl)

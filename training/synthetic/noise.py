@@ -1,8 +1,9 @@
 """What a pose detector does to exact landmarks: jitter, bias, drop-outs, swaps, losses."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,10 @@ class NoiseModel:
 
     def _swap(self, out: Floats, facing: Floats, rng: np.random.Generator, fps: float) -> None:
         """Left taken for right, mostly in side and back views."""
-        for rate, views in ((self.swap_rate_back, facing < 0.3), (self.swap_rate_front, facing >= 0.3)):
+        for rate, views in (
+            (self.swap_rate_back, facing < 0.3),
+            (self.swap_rate_front, facing >= 0.3),
+        ):
             for start, end in events(rng, len(out), rate, (0.1, 1.5), fps):
                 frames = np.flatnonzero(views[start:end]) + start
                 out[frames] = out[frames][:, MIRROR]
@@ -192,17 +196,16 @@ def load_noise() -> NoiseModel:
     path = ASSETS / "noise.json"
     if not path.exists():
         return default_noise()
-    data = json.loads(path.read_text())
-    return NoiseModel(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    data: dict[str, Any] = json.loads(path.read_text())
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return NoiseModel(**fields)
 
 
 def save_noise(model: NoiseModel) -> None:
     """Write the model into the asset pack."""
     data = asdict(model)
     rounded = {
-        k: [round(x, 5) for x in v] if isinstance(v, tuple) else round(v, 5) for k, v in data.items()
+        k: [round(x, 5) for x in v] if isinstance(v, tuple) else round(v, 5)
+        for k, v in data.items()
     }
     (ASSETS / "noise.json").write_text(json.dumps(rounded, indent=1) + "\n")
-
-
-__all__ = ["NoiseModel", "default_noise", "load_noise", "replace", "save_noise"]

@@ -1,15 +1,16 @@
-"""Make the asset pack from a folder of MakeHuman CC0 assets: `pack_assets.py SOURCE_DIR BVH_DIR`."""
+"""Make the asset pack from MakeHuman CC0 assets: `pack_assets.py SOURCE_DIR BVH_DIR`."""
 
 import gzip
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rotolive.training.synthetic.styles import STYLES
+from .styles import STYLES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,11 +21,11 @@ BARE = ("Neck", "Head", "Hand", "Finger", "Thumb")  # bones whose skin no garmen
 RECOLOUR = {  # texture: boxes (x0, y0, x1, y1 in 0..1), hue shift in degrees, saturation and value
     "female_casualsuit01": [
         ((0.0, 0.0, 1.0, 0.42), 150, 0.9, 1.05),
-        ((0.72, 0.42, 1.0, 1.0), 150, 0.9, 1.05),
+        ((0.74, 0.56, 1.0, 1.0), 150, 0.9, 1.05),
     ],
     "female_casualsuit02": [
         ((0.0, 0.0, 1.0, 0.38), -75, 0.65, 1.05),
-        ((0.72, 0.38, 1.0, 1.0), -75, 0.65, 1.05),
+        ((0.74, 0.56, 1.0, 1.0), -75, 0.65, 1.05),
     ],
     "male_worksuit01": [((0.0, 0.0, 1.0, 1.0), 0, 1.25, 0.75)],
 }
@@ -60,7 +61,7 @@ def save_mesh(
     faces: Ints,
     face_uv: Ints,
     uv: Floats,
-    **extra: object,
+    **extra: NDArray[np.generic],
 ) -> Ints:
     """Split vertices at texture seams and write one mesh; returns split -> source vertex."""
     pairs, index = np.unique(
@@ -68,7 +69,7 @@ def save_mesh(
     )
     source = pairs[:, 0]
     bones, weights = top_weights(dense[source])
-    arrays = {k: np.asarray(v)[source] if np.ndim(v) else v for k, v in extra.items()}
+    arrays: dict[str, Any] = {name: array[source] for name, array in extra.items()}
     np.savez_compressed(
         ASSETS / f"{name}.npz",
         points=np.rint(points[source] * 32767).astype(np.int16),
@@ -86,7 +87,7 @@ def save_texture(name: str, source: Path) -> None:
     """Write a texture of at most 512 pixels: JPEG where opaque, WebP with alpha else."""
     image = cv2.imread(str(source), cv2.IMREAD_UNCHANGED)
     assert image is not None, source
-    image = recolour(name, image)
+    image = recolour(name, image.astype(np.uint8))
     if max(image.shape[:2]) > 512:
         image = cv2.resize(image, (512, 512), interpolation=cv2.INTER_AREA)
     if image.shape[2] == 3 or (image[..., 3] > 250).mean() > 0.999:
@@ -109,7 +110,7 @@ def recolour(name: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def limb_of(dense: Floats, labels: list[str]) -> Ints:
-    """A coarse limb per vertex (0 head and trunk, 1/2 arms, 3/4 legs), so that sleeves hide arms."""
+    """A coarse limb per vertex: 0 head and trunk, 1 and 2 arms, 3 and 4 legs."""
     limb = np.zeros(len(labels), np.int64)
     for i, label in enumerate(labels):
         right = label.startswith("R")

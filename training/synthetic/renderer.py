@@ -1,6 +1,7 @@
 """Drawing dressed people with OpenGL, offscreen (EGL; Mesa's software drawing is enough)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import moderngl
@@ -30,7 +31,10 @@ class Renderer:
     def __init__(self, meshes: list[Mesh], size: int) -> None:
         self.size = size
         side = size * OVERSAMPLING
-        self.context = context = moderngl.create_context(standalone=True, backend="egl")
+        self.context = context = moderngl.create_context(
+            standalone=True,
+            backend="egl",  # pyright: ignore[reportArgumentType]
+        )
         self.program = context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
         colour = context.texture((side, side), 4)
         part = context.texture((side, side), 1)
@@ -45,6 +49,11 @@ class Renderer:
 
     def draw(self, now: NDArray[np.float32], was: NDArray[np.float32]) -> Layers:
         """Draw with the bones' matrices [B, 4, 4] of this and the previous frame."""
+        with self.context:  # several people may be in one process
+            self._draw(now, was)
+            return self._read()
+
+    def _draw(self, now: NDArray[np.float32], was: NDArray[np.float32]) -> None:
         for name, bones in (("now", now), ("was", was)):
             data = np.ascontiguousarray(np.swapaxes(bones, -1, -2), np.float32).tobytes()
             self.program[name].write(data)  # pyright: ignore[reportAttributeAccessIssue]
@@ -63,7 +72,6 @@ class Renderer:
         for item, mesh in self.items:
             if mesh.blended:
                 self._render(item)
-        return self._read()
 
     def release(self) -> None:
         """Give the context back."""
@@ -91,7 +99,7 @@ class Renderer:
         self._set("gloss", gloss)
         array.render()
 
-    def _pixels(self, attachment: int, channels: int, dtype: str) -> NDArray[np.generic]:
+    def _pixels(self, attachment: int, channels: int, dtype: str) -> NDArray[Any]:
         kind = "f2" if dtype == "f2" else "f1"
         data = self.solid.read(components=channels, attachment=attachment, dtype=kind)
         side = self.size * OVERSAMPLING
@@ -106,7 +114,7 @@ class Renderer:
         parts = self._pixels(1, 1, "u1")[1::OVERSAMPLING, ::OVERSAMPLING, 0]
         motion = self._pixels(2, 2, "f2")[step // 2 :: step, step // 2 :: step]
         return Layers(
-            rgba=np.dstack([rgb, mean[..., 3]]),
+            rgba=np.dstack([rgb, mean[..., 3]]).astype(np.uint8),
             parts=np.ascontiguousarray(parts).astype(np.uint8),
             motion=np.ascontiguousarray(motion.transpose(2, 0, 1)).astype(np.float16),
         )

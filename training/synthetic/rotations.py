@@ -1,4 +1,4 @@
-"""Rotations over any leading axes, float32: matrices [..., 3, 3], quaternions [..., 4] (w first)."""
+"""Rotations over leading axes, float32: matrices [..., 3, 3], quaternions [..., 4], w first."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -16,7 +16,7 @@ _MODES = ("idle", "gesture", "dance")
 class Script:
     """Tracks. hips: shift, lean, roll, yaw [6]; feet: left, right, point [7]; arms by side:
     wrist, elbow, twist, curl, swing, rate [12]; bend: pitch, side, twist; look: yaw, pitch, roll;
-    yaw: heading; drift: image widths; jumps: (start, height); beats: (start, end, period, sizes)."""
+    yaw: heading; drift: image widths; jumps: start, height; beats: start, end, period, sizes."""
 
     hips: Track = field(default_factory=Track)
     feet: Track = field(default_factory=Track)
@@ -82,9 +82,7 @@ def _pace(rng: np.random.Generator) -> _Pace:
         beat = 0.5 / speed**0.5
         return _Pace(mode=mode, travel=(beat, 2 * beat), hold=(0, beat), beat=beat, size=1.0)
     hold = (1.0, 4.0) if mode == "idle" else (0.1, 2.0)
-    return _Pace(
-        mode=mode, travel=(0.35 / speed, 0.9 / speed), hold=hold, beat=0.0, size=0.5
-    )
+    return _Pace(mode=mode, travel=(0.35 / speed, 0.9 / speed), hold=hold, beat=0.0, size=0.5)
 
 
 def write_script(rng: np.random.Generator, seconds: float) -> Script:

@@ -41,11 +41,11 @@ void main() {
     float near_floor = clamp((X.z - floor_z) / 0.5, 0, 1);
     vec3 light = vec3(1.0, 0.95, 0.88) * 1.0 * wrap
         + vec3(0.72, 0.82, 1.0) * 0.24 * max(dot(n, fill), 0)
-        + vec3(0.95, 0.97, 1.0) * 0.35 * max(dot(n, rim), 0)
+        + vec3(0.95, 0.97, 1.0) * 0.25 * max(dot(n, rim), 0)
         + mix(vec3(0.17, 0.15, 0.14), vec3(0.34, 0.36, 0.40), sky) * (0.7 + 0.3 * near_floor);
     float edge = pow(1 - clamp(dot(n, eye), 0, 1), 4);
     float spark = pow(max(dot(n, normalize(key + eye)), 0), 28);
-    vec3 lit = base * (light + edge * 0.18) + gloss * (spark + 0.12 * edge);
+    vec3 lit = base * (light + edge * 0.12) + gloss * (spark + 0.05 * edge);
     lit = pow(clamp(lit, 0, 1), vec3(1 / 2.2));
     float alpha = soft ? a.a / 0.6 : 1;
     colour = vec4(lit * alpha, alpha);

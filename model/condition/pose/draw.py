@@ -18,7 +18,7 @@ def _shapes() -> tuple[tuple[str, str, float], ...]:
     for side in ("left", "right"):
         part = {
             name: f"{side}_{name}"
-            for name in "shoulder elbow wrist thumb hip knee ankle heel toe eye ear".split()
+            for name in ["shoulder", "elbow", "wrist", "thumb", "hip", "knee", "ankle", "heel", "toe", "eye", "ear"]
         }
         shapes += [
             ("chest", part["shoulder"], 0.022),

@@ -31,6 +31,8 @@ EASE_IN, EASE_OUT = 0.06, 0.35
 """Time constants, seconds, of taking up and letting go."""
 MARGIN = 0.03
 """Landmarks further outside the picture than this are guesses."""
+STANDING = 0.12
+"""Feet within this many torsos of the floor are standing on it."""
 REACH = 0.2
 """How far from the middle, in picture heights, the dancer walks before being held back."""
 
@@ -178,19 +180,19 @@ class Retargeter:
         feet = [i for i in _FEET if seen[i] > LOST]
         if feet and self._held[_SHINS].any():
             lowest = float(joints[feet, 1].max())
-            above = max(0.0, self._floor(lowest, step) - lowest) * to_dancer
-        target = np.array([_held_back(aside), min(above, 0.4)], np.float32)
+            above = (self._floor(lowest, step) - lowest) * to_dancer
+        target = np.array([_held_back(aside), np.clip(above, -0.05, 0.4)], np.float32)
         self._root += (target - self._root) * (1.0 if first else _rate(step, 0.02))
 
     def _floor(self, lowest: float, step: float) -> float:
-        """The floor comes down with a foot at once and rises too slowly to swallow a jump."""
+        """The floor comes down with a foot soon and rises too slowly to swallow a jump."""
         floor = self._user.floor
-        if floor is None:
+        if floor is None or self._user.scale is None:
             self._user.floor = lowest
-        else:
-            seconds = 0.1 if lowest > floor else 3.0
-            self._user.floor = floor + (lowest - floor) * _rate(step, seconds)
-        assert self._user.floor is not None
+            return lowest
+        near = abs(lowest - floor) < STANDING * self._user.scale
+        seconds = 0.5 if near else 0.1 if lowest > floor else 3.0
+        self._user.floor = floor + (lowest - floor) * _rate(step, seconds)
         return self._user.floor
 
     def _let_go(self, step: float) -> None:

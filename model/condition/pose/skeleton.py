@@ -126,17 +126,21 @@ def to_joints(landmarks: NDArray[np.float32], aspect: float) -> NDArray[np.float
 
 
 def measure(landmarks: NDArray[np.float32], idle: NDArray[np.float32], aspect: float) -> Measures:
-    """Measure a dancer from exact landmarks [T, 33, 4] of any motion, and [33, 4] of its idle.
+    """Measure a dancer from landmarks [T, 33, >=3] of any motion, and [33, >=3] of its idle.
 
-    Bone lengths are medians of the 3-D lengths, which assumes a long lens.
+    A bone's length is the 95th percentile of its length in the picture, as foreshortening can
+    only shorten; the floor is where the lower foot mostly is. Measure what the detector finds: it places joints in its own way.
     """
     joints = to_joints(landmarks, aspect)
-    lengths = np.linalg.norm(joints[:, CHILDREN] - joints[:, PARENTS], axis=-1)
+    flat = np.linalg.norm((joints[:, CHILDREN] - joints[:, PARENTS])[..., :2], axis=-1)
+    lengths = np.percentile(flat, 95, axis=0).astype(np.float32)
     rest = to_joints(idle, aspect)
+    vectors = rest[CHILDREN] - rest[PARENTS]
+    longest = lengths / np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
     feet = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("heel", "toe")]
     return Measures(
-        lengths=np.median(lengths, axis=0).astype(np.float32),
-        idle=(rest[CHILDREN] - rest[PARENTS]).astype(np.float32),
-        floor=float(rest[feet, 1].max()),
+        lengths=lengths,
+        idle=(vectors * np.minimum(longest, 1)[:, None]).astype(np.float32),
+        floor=float(np.median(joints[:, feet, 1].max(axis=1))),
         aspect=aspect,
     )
