@@ -53,7 +53,8 @@ def serve(
 
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
-    run(opened, host, port, open_browser=browser, style=style)
+    page = f"?style={style}" if style else ""
+    run(opened, host, port, open_browser=browser, max_sessions=sessions, page=page)
 
 
 def render(

@@ -48,7 +48,7 @@ def serve(
     config = uvicorn.Config(
         app, ws="websockets-sansio", log_level="warning", timeout_graceful_shutdown=1
     )
-    server = _Server(config, address(listener), open_browser)
+    server = _Server(config, address(listener) + page, open_browser)
     with listener, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

@@ -1,4 +1,4 @@
-"""Make the asset pack from MakeHuman CC0 assets: `pack_assets.py SOURCE_DIR BVH_DIR`."""
+"""Make the asset pack: `python -m rotolive.training.synthetic.pack_assets MAKEHUMAN BVH`."""
 
 import gzip
 import json
