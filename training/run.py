@@ -69,7 +69,7 @@ def _measure(paths: list[Path], about: list[dict[str, Any]], aspect: float) -> M
 
 
 def idle_landmarks(found: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Find the calmest of landmarks [T, 33, 4] and make it symmetric: facing, arms down, upright."""
+    """Find the calmest of landmarks [T, 33, 4], facing with arms down; make it symmetric."""
     x, y = found[..., 0], found[..., 1]
     facing = x[:, 11] - x[:, 12]
     hanging = y[:, [15, 16]].min(1) - y[:, [11, 12]].max(1)

@@ -8,13 +8,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 from rich.progress import Progress
 
 from .actor import PARTS, Actor
 from .backdrop import backdrop, over
 from .bvh import HELD_OUT, TRAINING, load_capture
-from .detect import Detector
+from .detect import detect as find
 from .motion import sample_motion
 from .noise import load_noise
 from .rig import Motion
@@ -53,9 +54,7 @@ def make_clip(
     rgba = np.stack([frame.rgba for frame in frames])
     if detect:
         studio = backdrop(size)
-        with Detector() as detector:
-            found = [detector.find(over(f, studio), t) for f, t in zip(rgba, times, strict=True)]
-        landmarks = np.stack(found)
+        landmarks = find((over(frame, studio) for frame in rgba), motion.fps)
     else:
         landmarks = load_noise().apply(truth, rng, motion.fps)
     about = {
@@ -137,9 +136,9 @@ def synth_actor(
     workers: int = 1,
     styles: Sequence[int] | None = None,
 ) -> None:
-    """Make a data set of clips in `out`/00000 and so on; finished clips are left as they are."""
-    out = Path(out)
+    """Make a data set: backdrop.png, and clips in 00000 and so on; finished ones are kept."""
     out.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(out / "backdrop.png"), backdrop(size)[:, :, ::-1])
     chosen = tuple(styles) if styles is not None else tuple(range(len(STYLES)))
     jobs = [
         (out / f"{index:05d}", index, seconds, seed, size, detect_share, chosen)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .actor import Actor
 from .backdrop import backdrop, over
-from .detect import Detector
+from .detect import detect
 from .landmarks import MIRROR
 from .motion import sample_motion
 from .noise import Floats, NoiseModel, default_noise, facing_of, hidden_of, save_noise, speed_of
@@ -27,14 +27,10 @@ def collect(frames: int, seed: int, size: int = 256) -> list[tuple[Floats, Float
     for style in range(len(STYLES)):
         actor = Actor(style, size)
         motion = sample_motion(np.random.default_rng((seed, style)), each / 30)
-        exact, found = [], []
-        with Detector() as detector:
-            for t in range(len(motion)):
-                frame = actor.render(motion[t])
-                exact.append(frame.landmarks)
-                found.append(detector.find(over(frame.rgba, studio), t / motion.fps))
+        renders = [actor.render(motion[t]) for t in range(len(motion))]
+        found = detect((over(frame.rgba, studio) for frame in renders), motion.fps)
         actor.close()
-        out.append((np.stack(exact), np.stack(found)))
+        out.append((np.stack([frame.landmarks for frame in renders]), found))
     return out
 
 
