@@ -118,7 +118,7 @@ class Trainer:
                     batch.condition, batch.style, state
                 )
             loss, terms = self._terms(batch, state, output, following, details)
-            if adversarial and frame == frames - 1:
+            if adversarial and frame == frames - 1 and self.step_index % 2:
                 loss = loss + self._adversarial(batch, output, terms)
             total, state = total + loss / frames, following
         self.generator_optimizer.zero_grad(set_to_none=True)
