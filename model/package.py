@@ -111,6 +111,8 @@ def find(name_or_path: str | Path) -> Path:
     path = bundled if bundled.is_file() else Path(name_or_path)
     if path.is_file():
         return path
+    if str(name_or_path) == "identity":
+        raise ModelError("identity returns the camera's picture; it has no package")
     known = ", ".join(["identity", *bundled_models()])
     raise ModelError(f"no model {str(name_or_path)!r}: bundled are {known}; or give a file's path")
 

@@ -103,7 +103,7 @@ class VideoWriter:
         self._stream = cast(VideoStream, self._container.add_stream(codec, rate=rate))
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
-        self._stream.options = OPTIONS[codec]
+        self._stream.codec_context.options = OPTIONS[codec]
         self._stream.codec_context.time_base = Fraction(1, 90_000)
         self._last = -1
         self._sound = _Sound(sound_of, self._container) if sound_of else None
@@ -164,7 +164,7 @@ class _Sound:
             self._next = packet
             if packet is None:
                 self._packets = None
-            elif packet.time_base is not None and float(packet.dts * packet.time_base) > until_s:
+            elif float((packet.dts or 0) * (packet.time_base or 0)) > until_s:
                 return
             else:
                 self._next = None
@@ -195,6 +195,6 @@ def _duration(container: Any, stream: VideoStream) -> float:
 
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    rgb = frame.to_ndarray(format="rgb24")
+    rgb = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb

@@ -30,27 +30,27 @@ def moving_texture(
     for i in range(frames):
         y, x = i * height // (4 * frames), i * width // (4 * frames)
         clip.append(np.ascontiguousarray(picture[y : y + height, x : x + width]))
-    return ping_pong(clip)
+    return itertools.cycle(there_and_back(clip))
 
 
-def video_frames(
-    path: str | Path, width: int = 640, height: int = 480
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield, for ever, a file's first frames back and forth, letterboxed. Raises InputError."""
+def read_clip(
+    path: str | Path, width: int = 640, height: int = 480, frames: int = MAX_CLIP_FRAMES
+) -> list[NDArray[np.uint8]]:
+    """Return a file's first frames forwards and backwards, letterboxed. Raises InputError."""
     try:
         with av.open(str(path)) as container:
-            pictures = itertools.islice(container.decode(video=0), MAX_CLIP_FRAMES)
+            pictures = itertools.islice(container.decode(video=0), frames)
             clip = [letterbox(p.to_ndarray(format="rgb24"), width, height) for p in pictures]
     except (FFmpegError, OSError, IndexError) as error:
         raise InputError(f"{path} cannot be read as a video: {error}") from error
     if not clip:
         raise InputError(f"{path} holds no picture")
-    return ping_pong(clip)
+    return there_and_back(clip)
 
 
-def ping_pong(clip: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """Yield a clip forwards and backwards, for ever."""
-    return itertools.cycle([*clip, *clip[-2:0:-1]])
+def there_and_back(clip: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+    """Return a clip forwards and backwards, so that it loops without a jump."""
+    return [*clip, *clip[-2:0:-1]]
 
 
 def letterbox(rgb: NDArray[np.generic], width: int, height: int) -> NDArray[np.uint8]:

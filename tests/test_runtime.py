@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from rotolive.model.config import GeneratorConfig
 from rotolive.model.errors import ModelError
 from rotolive.model.generator import Generator, Output

@@ -20,13 +20,13 @@ from .synthetic.motion import sample_motion
 FPS = 30.0
 
 
-def write_clip(path: Path, seed: int = 4202, seconds: float = 16.0, size: int = 384) -> None:
+def write_clip(path: Path, seed: int = 4968, seconds: float = 15.0, size: int = 384) -> None:
     """Film somebody who dances in a room of their own, 4:3, as a webcam would see them."""
     motion = sample_motion(np.random.default_rng(seed), seconds, FPS)
     actor = Actor(1, size)
     room = _room(size)
     side = (size * 4 // 3 - size) // 2 & ~1
-    wall = cv2.copyMakeBorder(room, 0, 0, side, side, cv2.BORDER_REPLICATE)
+    wall = np.pad(room, ((0, 0), (side, side), (0, 0)), "edge")
     with VideoWriter(path, wall.shape[1], size, FPS) as writer:
         for t in range(len(motion)):
             picture = wall.copy()

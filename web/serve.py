@@ -40,8 +40,12 @@ def serve(
     *,
     max_sessions: int = 4,
     marker: bool = False,
+    page: str = "",
 ) -> None:
-    """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError."""
+    """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
+
+    page: what follows the address that is shown and opened, such as ?style=1.
+    """
     listener = bind(host, port)
     warm_up(model)
     app = create_app(model, max_sessions=max_sessions, marker=marker)

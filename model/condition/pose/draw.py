@@ -13,13 +13,13 @@ CUTOFF = 9.0
 """Exponents beyond this are drawn as nothing."""
 
 
+PARTS = ("shoulder", "elbow", "wrist", "thumb", "hip", "knee", "ankle", "heel", "toe", "eye", "ear")
+
+
 def _shapes() -> tuple[tuple[str, str, float], ...]:
     shapes = [("pelvis", "chest", 0.03), ("chest", "head", 0.022)]
     for side in ("left", "right"):
-        part = {
-            name: f"{side}_{name}"
-            for name in ["shoulder", "elbow", "wrist", "thumb", "hip", "knee", "ankle", "heel", "toe", "eye", "ear"]
-        }
+        part = {name: f"{side}_{name}" for name in PARTS}
         shapes += [
             ("chest", part["shoulder"], 0.022),
             ("pelvis", part["hip"], 0.022),
@@ -72,7 +72,7 @@ def draw(joints: NDArray[np.float32], width: int, height: int) -> NDArray[np.flo
 @lru_cache(maxsize=8)
 def _grid(width: int, height: int) -> NDArray[np.float32]:
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
-    return np.stack([xs.ravel(), ys.ravel()]) / height  # [2, P]
+    return (np.stack([xs.ravel(), ys.ravel()]) / height).astype(np.float32)  # [2, P]
 
 
 def _segments(
@@ -107,4 +107,5 @@ def _palm(
     offsets = grid[None] - corners[:, :, None]  # [3, 2, P]
     sides = edges[:, :1] * offsets[:, 1] - edges[:, 1:] * offsets[:, 0]
     distance = np.where((sides * turn >= 0).all(0), 0, near.min(0))
-    return _soft(distance / (2 * PALM_RADIUS**2)), float(np.clip(area / 6e-4, -1, 1))
+    exponent = (distance / (2 * PALM_RADIUS**2)).astype(np.float32)
+    return _soft(exponent), float(np.clip(area / 6e-4, -1, 1))

@@ -48,7 +48,7 @@ _PART_OF_JOINT = JOINT_MATRIX > 0
 
 @dataclass
 class _Calibration:
-    """What is known of this user: bone lengths in torsos [N], torso and floor in picture heights."""
+    """This user: bone lengths [N] in torsos; torso and floor in picture heights."""
 
     lengths: NDArray[np.float32]
     scale: float | None = None

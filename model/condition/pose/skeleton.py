@@ -18,9 +18,9 @@ LEFT_RIGHT = [(i, i + 1) for i in range(7, 33, 2)] + [(1, 4), (2, 5), (3, 6)]
 _SIDED = ("shoulder", "elbow", "wrist", "pinky", "index", "thumb")
 _LEGS = ("hip", "knee", "ankle", "heel", "toe")
 JOINTS: tuple[str, ...] = (
-    ("pelvis", "chest", "head", "nose", "mouth")
-    + tuple(f"{side}_{name}" for name in ("eye", "ear", *_SIDED) for side in ("left", "right"))
-    + tuple(f"{side}_{name}" for name in _LEGS for side in ("left", "right"))
+    *("pelvis", "chest", "head", "nose", "mouth"),
+    *(f"{side}_{name}" for name in ("eye", "ear", *_SIDED) for side in ("left", "right")),
+    *(f"{side}_{name}" for name in _LEGS for side in ("left", "right")),
 )
 INDEX = {name: i for i, name in enumerate(JOINTS)}
 
@@ -122,14 +122,15 @@ class Measures:
 def to_joints(landmarks: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
     """Landmarks [..., 33, >=3] (x, y in 0..1, z as x) -> joints [..., J, 3] in picture heights."""
     unit = np.array([aspect, 1, aspect], np.float32)
-    return JOINT_MATRIX @ (landmarks[..., :3] * unit)
+    return (JOINT_MATRIX @ (landmarks[..., :3] * unit)).astype(np.float32)
 
 
 def measure(landmarks: NDArray[np.float32], idle: NDArray[np.float32], aspect: float) -> Measures:
     """Measure a dancer from landmarks [T, 33, >=3] of any motion, and [33, >=3] of its idle.
 
     A bone's length is the 95th percentile of its length in the picture, as foreshortening can
-    only shorten; the floor is where the lower foot mostly is. Measure what the detector finds: it places joints in its own way.
+    only shorten; the floor is where the lower foot mostly is. Measure what the detector finds:
+    it places joints in its own way.
     """
     joints = to_joints(landmarks, aspect)
     flat = np.linalg.norm((joints[:, CHILDREN] - joints[:, PARENTS])[..., :2], axis=-1)
