@@ -13,6 +13,7 @@ from .model.errors import InputError, RotoliveError
 
 Positional = tyro.conf.Positional
 Model = Annotated[str, tyro.conf.arg(help="A bundled model's name or a package's path.")]
+CLIP = Path(__file__).parent / "web" / "static" / "clip.webm"
 Runtime = Literal["auto", "eager", "openvino", "openvino-f32", "openvino-bf16"]
 
 
@@ -150,7 +151,7 @@ def synth(
     try:
         from .training.synthetic.clips import synth_actor
     except ImportError as error:
-        raise InputError(f"{error}; install with `pip install 'rotolive[train]'`") from error
+        raise _train_extra(error) from error
     synth_actor(
         out,
         clips=clips,
@@ -205,22 +206,26 @@ def train(
 
 
 def bench(
-    what: Positional[Literal["live", "echo", "runtime"]],
+    what: Positional[Literal["live", "echo", "runtime", "follow", "soak"]],
     model: Model = "dancer",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seconds: float = 20.0,
     runtime: Runtime = "auto",
-    clip: Path | None = None,
+    clip: Path = CLIP,
 ) -> None:
-    """Measure this machine: the whole live path, the bare echo against stock aiortc, the runtimes.
+    """Measure this machine and a model on it; prints JSON.
 
     Args:
-        what: live (with --model identity: against stock aiortc too), echo, or runtime.
+        what: live: frame rate, latency and motion lag over WebRTC (--model identity: against
+            stock aiortc). echo: that without a model. runtime: each runtime's step. follow: does
+            the dancer do what the person does? (needs the train extra). soak: memory and drift.
         json_file: Write the figures here as well.
-        seconds: How long to measure.
+        seconds: How long to measure; follow takes its own time.
         runtime: How the generator runs.
-        clip: A video to send in place of the bundled one.
+        clip: A video of somebody dancing, for live and soak, in place of the bundled one.
     """
+    if json_file is not None and not json_file.parent.is_dir():
+        raise InputError(f"{json_file}: there is no folder {json_file.parent}")
     figures = _measure(what, model, seconds, runtime, clip)
     text = json.dumps(figures, indent=1)
     print(text)
@@ -228,18 +233,39 @@ def bench(
         json_file.write_text(text + "\n")
 
 
-def _measure(
-    what: str, model: str, seconds: float, runtime: str, clip: Path | None
-) -> dict[str, Any]:
+def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) -> dict[str, Any]:
     if what == "runtime":
         from .model.runtime.bench import bench_runtime
 
         return bench_runtime(model, seconds)
-    from .stream.bench import bench_echo, bench_live
+    if what in ("follow", "soak"):
+        return _measure_in_process(what, model, seconds, runtime, clip)
+    from .stream.bench import bench_dance, bench_echo
 
     if what == "echo" or model == "identity":
         return bench_echo(seconds)
-    return bench_live(model, seconds=seconds, runtime=runtime, clip=clip)
+    return bench_dance(model, seconds, runtime, video=clip)
+
+
+def _measure_in_process(
+    what: str, model: str, seconds: float, runtime: str, clip: Path
+) -> dict[str, Any]:
+    from .model.live import open_model
+
+    opened = open_model(model, slots=1, runtime=runtime)
+    if what == "soak":
+        from .stream.soak import bench_soak
+
+        return bench_soak(opened, clip, seconds)
+    try:
+        from .training.follow import bench_follow
+    except ImportError as error:
+        raise _train_extra(error) from error
+    return bench_follow(opened, seconds)
+
+
+def _train_extra(error: ImportError) -> InputError:
+    return InputError(f"{error}; install with `pip install 'rotolive[train]'`")
 
 
 COMMANDS = {f.__name__: f for f in (demo, serve, render, models, synth, train, bench)}
@@ -252,7 +278,7 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="rotolive", description="Live video-to-video synthesis."
         )
-    except RotoliveError as error:
+    except (RotoliveError, OSError) as error:
         print(f"rotolive: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:

@@ -8,22 +8,26 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.errors import InputError
-from .sources import moving_texture, video_frames
+from .lag import LONGEST_S, follow, motion_lag
+from .sources import moving_texture, read_clip
 from .webrtc.client import Camera, Client, OnFrame
 from .webrtc.ice import allow_loopback
 
 WARM_UP_S = 3.0
+WATCHED_S = 5.0
+"""How much of the end of a run is looked at for the lag."""
 Result = dict[str, float | int | str]
-Source = Callable[[], Iterator[NDArray[np.uint8]]]
 
 
 @dataclass
@@ -55,10 +59,13 @@ class Timeline:
 
 @dataclass
 class Collector:
-    """An `on_frame` that keeps (number, arrival time [s], rgb uint8 [size, size, 3])."""
+    """An `on_frame` that keeps the last (number, arrival time [s], rgb uint8 [size, size, 3])."""
 
     size: int = 64
-    frames: list[tuple[int, float, NDArray[np.uint8]]] = field(default_factory=list)
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        self.frames: deque[tuple[int, float, NDArray[np.uint8]]] = deque(maxlen=self.last)
 
     def __call__(self, number: int, now: float, picture: av.VideoFrame) -> None:
         small = picture.to_ndarray(format="rgb24", width=self.size, height=self.size)
@@ -70,20 +77,45 @@ def bench_live(
     seconds: float = 20.0,
     runtime: str = "auto",
     stock: bool = False,
-    video: str | Path | None = None,
+    camera: Camera | None = None,
     on_frame: OnFrame | None = None,
 ) -> Result:
     """Serve a model in a child process and stream 640x480 at 30 fps through it.
 
-    stock: a plain aiortc echo instead of the model. video: a file to send, back and forth.
+    stock: a plain aiortc echo instead of the model. camera: sent in place of a test pattern.
     on_frame: gets number, arrival time [s] and picture of each frame that comes back.
     """
-    frames = video_frames(video) if video else moving_texture()
+    camera = camera or Camera(moving_texture())
     command = _stock_command if stock else _server_command(model_name, runtime)
     with _server(command) as (process, url):
-        result = asyncio.run(_measure(url, Camera(frames), seconds, on_frame, plain=stock))
+        result = asyncio.run(_measure(url, camera, seconds, on_frame, plain=stock))
         result["server_rss_mb"] = resident_mb(process.pid)
     return {"model": "stock echo" if stock else model_name, "seconds": seconds, **result}
+
+
+def bench_dance(
+    model_name: str, seconds: float, runtime: str, video: str | Path
+) -> dict[str, Any]:
+    """Measure a model that follows a pose: as `bench_live`, and how late the dancer moves.
+
+    video: somebody who moves, sent back and forth. motion_lag_ms: from a movement sent to the
+    same movement returned; None when nobody is seen to move.
+    """
+    clip = read_clip(video)
+    camera = Camera(itertools.cycle(clip))
+    returned = Collector(size=256, last=int(30 * WATCHED_S))
+    result = bench_live(model_name, seconds, runtime, camera=camera, on_frame=returned)
+    sent = [(at, clip[(number - 1) % len(clip)]) for number, at in camera.sent.items()]
+    shots = [(at, rgb) for _, at, rgb in returned.frames]
+    shots = [shot for shot in shots if shot[0] > shots[-1][0] - WATCHED_S]
+    window = (shots[0][0] - 2 * LONGEST_S, shots[-1][0])
+    lag = motion_lag(follow([s for s in sent if window[0] < s[0] < window[1]]), follow(shots))
+    return {
+        **result,
+        "motion_lag_ms": None if lag.ms is None else round(lag.ms, 1),
+        "motion_correlation": None if lag.correlation is None else round(lag.correlation, 3),
+        "motion_tracks": lag.tracks,
+    }
 
 
 def bench_echo(seconds: float = 12.0) -> Result:

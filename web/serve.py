@@ -4,13 +4,14 @@ import argparse
 import contextlib
 import errno
 import socket
+import sys
 import threading
 import webbrowser
 
 import numpy as np
 import uvicorn
 
-from ..model.errors import InputError
+from ..model.errors import InputError, RotoliveError
 from ..model.live import LiveModel, open_model
 from .app import create_app
 
@@ -107,8 +108,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--marker", action="store_true")
     options = parser.parse_args()
-    model = open_model(options.model, runtime=options.runtime)
-    serve(model, options.host, options.port, marker=options.marker)
+    try:
+        model = open_model(options.model, runtime=options.runtime)
+        serve(model, options.host, options.port, marker=options.marker)
+    except RotoliveError as error:
+        print(f"rotolive: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":
