@@ -1,6 +1,8 @@
 """Runtimes agree with eager, keep slots apart, and hand streams to one another."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,16 @@ def test_a_damaged_cache_is_made_anew(generator: Generator, tmp_path: Path, monk
 def test_unknown_runtimes_are_named(generator: Generator) -> None:
     with pytest.raises(ModelError, match=r"'tensorrt'.*openvino"):
         open_stepper(generator, 1, "tensorrt")
+
+
+def test_openvino_reports_to_nobody() -> None:
+    code = """
+import sys, torch
+from rotolive.model.config import GeneratorConfig
+from rotolive.model.generator import Generator
+from rotolive.model.runtime import open_stepper
+shape = GeneratorConfig(condition_channels=3, styles=1, width=32, height=32, channels=16)
+assert open_stepper(Generator(shape).eval(), 1, "openvino").name.startswith("openvino")
+assert "openvino" in sys.modules and sys.modules["openvino_telemetry"] is None
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

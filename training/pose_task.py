@@ -1,7 +1,7 @@
 """Rebuild model/weights/pose_lite.task from public packages, both Apache-2.0.
 
-    npm pack @mediapipe/pose@0.5.1675469404     (package/pose_landmark_lite.tflite)
-    pip download --no-deps mediapipe==0.10.21   (mediapipe/modules/pose_detection/pose_detection.tflite)
+    npm pack @mediapipe/pose@0.5.1675469404     has package/pose_landmark_lite.tflite
+    pip download --no-deps mediapipe==0.10.21   has modules/pose_detection/pose_detection.tflite
     python -m rotolive.training.pose_task pose_detection.tflite pose_landmark_lite.tflite OUT.task
 
 A task file is a stored zip of two models, each with TensorFlow Lite metadata that says how to
@@ -27,7 +27,7 @@ def with_metadata(model: bytes, mean: float, deviation: float) -> bytes:
     buffer = schema.BufferT()
     buffer.data = list(_describe(tree.subgraphs[0], mean, deviation))
     tree.buffers.append(buffer)
-    entry = schema.MetadataT()
+    entry: Any = schema.MetadataT()
     entry.name, entry.buffer = b"TFLITE_METADATA", len(tree.buffers) - 1
     kept = [m for m in tree.metadata or [] if m.name != b"TFLITE_METADATA"]
     tree.metadata = [*kept, entry]

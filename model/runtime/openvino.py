@@ -3,9 +3,10 @@
 import hashlib
 import logging
 import os
+import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor, nn
 from ..generator import Generator, Output, State
 from .stepper import SerialStepper
 
-os.environ.setdefault("OPENVINO_TELEMETRY", "0")
 log = logging.getLogger(__name__)
 
 GRAPH_VERSION = 1
@@ -47,8 +47,7 @@ class OpenVinoStepper(SerialStepper):
     ) -> None:
         """precision: f32, bf16, or None for what the processor does best."""
         super().__init__(generator, slots)
-        import openvino
-
+        openvino = _silent_openvino()
         core = openvino.Core()
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads:
@@ -68,6 +67,14 @@ class OpenVinoStepper(SerialStepper):
             torch.from_numpy(np.array(results[i])) for i in range(4)
         )
         return Output(image, alpha), State(following, features, torch.ones(1))
+
+
+def _silent_openvino() -> Any:
+    """Import OpenVINO without its telemetry package, which reports each import to its vendor."""
+    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+    import openvino
+
+    return openvino
 
 
 def _graph(openvino: Any, core: Any, generator: Generator) -> Any:
