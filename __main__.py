@@ -59,8 +59,8 @@ def serve(
 
 
 def render(
-    input: Positional[Path],
-    output: Positional[Path],
+    input: Annotated[Positional[Path], tyro.conf.arg(metavar="INPUT")],
+    output: Annotated[Positional[Path], tyro.conf.arg(metavar="OUTPUT")],
     model: Model = "dancer",
     style: int = 0,
     mirror: bool = False,
@@ -209,7 +209,7 @@ def bench(
     what: Positional[Literal["live", "echo", "runtime", "follow", "soak"]],
     model: Model = "dancer",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    seconds: float = 20.0,
+    seconds: float = 15.0,
     runtime: Runtime = "auto",
     clip: Path = CLIP,
 ) -> None:

@@ -19,6 +19,8 @@ from .errors import InputError
 
 log = logging.getLogger(__name__)
 
+TEXT_ART = {"tty", "bin", "adf", "idf", "xbin"}
+"""Formats in which FFmpeg takes any text for a picture."""
 SMALLEST, LARGEST, NARROWEST = 16, 8192, 8
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9"}
 OPTIONS = {
@@ -74,14 +76,20 @@ class VideoReader:
 
     def _open(self) -> Any:
         try:
-            return av.open(str(self.path))
+            container = av.open(str(self.path))
         except (av.error.FFmpegError, OSError) as error:
-            why = (
-                "there is no such file" if not self.path.exists() else "it is no video, or damaged"
-            )
-            raise InputError(
-                f"{self.path} cannot be read: {why}. Any video that FFmpeg reads is accepted."
-            ) from error
+            missing = not self.path.exists()
+            why = "there is no such file" if missing else "it is no video, or damaged"
+            raise self._unreadable(why) from error
+        if container.format.name in TEXT_ART:
+            container.close()
+            raise self._unreadable("it is text")
+        return container
+
+    def _unreadable(self, why: str) -> InputError:
+        return InputError(
+            f"{self.path} cannot be read: {why}. Any video that FFmpeg reads is accepted."
+        )
 
 
 class VideoWriter:

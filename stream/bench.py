@@ -25,7 +25,7 @@ from .webrtc.client import Camera, Client, OnFrame
 from .webrtc.ice import allow_loopback
 
 WARM_UP_S = 3.0
-WATCHED_S = 5.0
+WATCHED_S = 4.0
 """How much of the end of a run is looked at for the lag."""
 Result = dict[str, float | int | str]
 
@@ -93,9 +93,7 @@ def bench_live(
     return {"model": "stock echo" if stock else model_name, "seconds": seconds, **result}
 
 
-def bench_dance(
-    model_name: str, seconds: float, runtime: str, video: str | Path
-) -> dict[str, Any]:
+def bench_dance(model_name: str, seconds: float, runtime: str, video: str | Path) -> dict[str, Any]:
     """Measure a model that follows a pose: as `bench_live`, and how late the dancer moves.
 
     video: somebody who moves, sent back and forth. motion_lag_ms: from a movement sent to the

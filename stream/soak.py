@@ -76,9 +76,7 @@ def psnr(square: float) -> float:
     return round(min(ALIKE_DB, float(20 * np.log10(255) - 10 * np.log10(square + 1e-12))), 2)
 
 
-def _conditions(
-    model: LiveModel, video: str | Path, frames: int
-) -> list[NDArray[np.generic]]:
+def _conditions(model: LiveModel, video: str | Path, frames: int) -> list[NDArray[np.generic]]:
     """What the conditioner makes of a clip, played once from its first frame."""
     conditioner = model.conditioner(mirror=False)
     try:

@@ -23,10 +23,10 @@ class TrainConfig:
     """A run.
 
     steps: iterations in all. batch: persistent streams stepped together. crop: width of the window
-    a stream is trained on, in pixels (0: the whole picture). rollout: frames back-propagated
-    through, from `rollout_from` on (a share of the run). adversarial_from likewise. restart:
-    chance per frame that a stream starts anew, of which `cold` start with no previous frame and
-    `foreign` with somebody else's.
+    a stream is trained on, in pixels (0: the whole picture). warm_up: steps to the full rate.
+    rollout: frames back-propagated through, from `rollout_from` on (a share of the run).
+    adversarial_from: when the critics join, likewise. restart: chance per frame that a stream
+    starts anew, of which `cold` start with no previous frame and `foreign` with somebody else's.
     """
 
     preset: str = "live"
@@ -34,6 +34,7 @@ class TrainConfig:
     batch: int = 8
     crop: int = 192
     rate: float = 5e-4
+    warm_up: int = 200
     seed: int = 0
     rollout: int = 2
     rollout_from: float = 0.6
@@ -59,7 +60,7 @@ def dancer() -> TrainConfig:
 def smoke() -> TrainConfig:
     """A few steps at the smallest size: does everything hold together?"""
     return TrainConfig(
-        preset="nano", steps=4, batch=2, crop=64, sample_every=2, save_every=2, rollout_from=0.5
+        preset="nano", steps=4, batch=2, crop=64, warm_up=2, sample_every=2, save_every=2
     )
 
 

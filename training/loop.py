@@ -136,10 +136,10 @@ class Trainer:
         return {"loss": float(total.detach()), **terms}
 
     def _set_rates(self) -> None:
-        """Warm up over 200 steps, then fall to a tenth along a half cosine."""
+        """Warm up, then fall to a tenth along a half cosine."""
         config = self.config
         fall = 0.1 + 0.45 * (1 + float(torch.cos(torch.tensor(torch.pi * min(self._progress, 1)))))
-        rate = config.rate * min(1, (self.step_index + 1) / 200) * fall
+        rate = config.rate * min(1, (self.step_index + 1) / config.warm_up) * fall
         for group in self.generator_optimizer.param_groups:
             group["lr"] = rate
         for group in self.critic_optimizer.param_groups:

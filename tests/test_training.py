@@ -1,0 +1,156 @@
+"""The trainer: learns, resumes exactly, packages what the live path loads."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from people import standing
+
+from rotolive.model import package
+from rotolive.model.errors import InputError
+from rotolive.training.clips import Streams, premultiplied
+from rotolive.training.config import LossWeights, TrainConfig, smoke
+from rotolive.training.discriminators import close_ups
+from rotolive.training.loop import Trainer
+from rotolive.training.losses import flow_error, gradient_l1
+from rotolive.training.run import DataSet, idle_landmarks, open_data, part_table, train
+
+SIZE, FRAMES = 64, 24
+PARTS = ["none", "face", "torso", "left_hand"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two styles of a coloured bar that sways where a person stands."""
+    folder = tmp_path_factory.mktemp("data")
+    cv2.imwrite(str(folder / "backdrop.png"), np.full((SIZE, SIZE, 3), 90, np.uint8))
+    for style in range(2):
+        clip = folder / f"{style:05d}"
+        clip.mkdir()
+        sway = 0.1 * np.sin(np.arange(FRAMES) / 4)
+        truth = np.stack([standing(middle=0.5 + s) for s in sway])
+        rgba = np.zeros((FRAMES, SIZE, SIZE, 4), np.uint8)
+        parts = np.zeros((FRAMES, SIZE, SIZE), np.uint8)
+        for t, s in enumerate(sway):
+            columns = slice(int((0.4 + s) * SIZE), int((0.6 + s) * SIZE))
+            rgba[t, 8:60, columns] = (220, 40, 40, 255) if style else (40, 40, 220, 255)
+            parts[t, 8:60, columns] = 2
+        for name, value in {
+            "rgba": rgba,
+            "parts": parts,
+            "motion": np.zeros((FRAMES, 2, SIZE // 4, SIZE // 4), np.float16),
+            "truth": truth,
+            "landmarks": truth,
+            "times": np.arange(FRAMES) / 30,
+        }.items():
+            np.save(clip / f"{name}.npy", value)
+        about = {"style": style, "name": f"s{style}", "detected": True, "parts": PARTS}
+        (clip / "clip.json").write_text(json.dumps(about))
+    return folder
+
+
+def trainer_of(found: DataSet, config: TrainConfig) -> Trainer:
+    streams = Streams(found.clips, 2, config)
+    return Trainer(config, streams, part_table(found.parts), found.backdrop)
+
+
+def config(**changes: object) -> TrainConfig:
+    plain = LossWeights(perceptual=0)
+    return replace(smoke(), crop=48, steps=8, weights=plain, **changes)  # type: ignore[arg-type]
+
+
+def test_stop_and_resume_equals_no_stop(data: Path, tmp_path: Path) -> None:
+    found = open_data(data)
+    setting = config(adversarial_from=0.2, rollout_from=0.4)
+    whole = trainer_of(found, setting)
+    for _ in whole.run(6):
+        pass
+    first = trainer_of(found, setting)
+    for _ in first.run(3):
+        pass
+    first.save(tmp_path / "x.pt")
+    second = trainer_of(found, setting)
+    second.load(tmp_path / "x.pt")
+    for _ in second.run(3):
+        pass
+    for name, tensor in whole.average.state_dict().items():
+        assert torch.equal(tensor, second.average.state_dict()[name]), name
+
+
+def test_it_learns_the_bar(data: Path) -> None:
+    found = open_data(data)
+    trainer = trainer_of(found, replace(config(), steps=200, adversarial_from=1.0, rate=2e-3))
+    terms = [step["reconstruction"] for step in trainer.run(60)]
+    assert np.mean(terms[-5:]) < 0.7 * np.mean(terms[:5])
+
+
+def test_a_run_writes_a_package_and_goes_on(data: Path, tmp_path: Path) -> None:
+    setting = replace(config(), steps=2, sample_every=2, save_every=2)
+    path = train(data, tmp_path, setting, name="bar")
+    opened = package.load(path)
+    assert opened.card.styles == ("s0", "s1") and opened.card.provenance["steps"] == 2
+    opened.generator()
+    assert (tmp_path / "samples" / "0000002.png").is_file()
+    seen: list[int] = []
+    train(data, tmp_path, replace(setting, steps=3), name="bar", report=lambda s, _: seen.append(s))
+    assert seen == [3]
+
+
+def test_streams_play_on_and_restart(data: Path) -> None:
+    found = open_data(data)
+    streams = Streams(found.clips, 2, config(restart=0.0, gaps=(1,)))
+    batches = [streams.next() for _ in range(30)]
+    assert any(batch.start.any() for batch in batches), "a clip must end"
+    for batch in batches:
+        assert batch.condition.shape[1:] == (streams.planes, SIZE // 4, 12)
+        assert batch.motion_known[~batch.start].all()
+    going = [i for i in range(1, 30) if not batches[i].start.any()]
+    assert all(torch.equal(batches[i].before, batches[i - 1].target) for i in going)
+
+
+def test_contradicting_frames_are_left_out(data: Path) -> None:
+    clip = open_data(data).clips[0]
+    assert clip.usable[5:-1].all()
+    clip.__dict__.pop("usable")
+    clip.joints[10] += 0.2
+    assert not clip.usable[10]
+
+
+def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"backdrop\.png"):
+        open_data(tmp_path)
+    cv2.imwrite(str(tmp_path / "backdrop.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="rotolive synth"):
+        open_data(tmp_path)
+
+
+def test_the_idle_stance_is_symmetric() -> None:
+    idle = idle_landmarks(np.stack([standing(middle=0.4), standing(middle=0.6)]))
+    assert np.allclose(idle[11, 0] - 0.5, 0.5 - idle[12, 0], atol=1e-6)
+
+
+def test_losses_see_what_they_should() -> None:
+    image = torch.rand(1, 4, 16, 16)
+    weights = torch.ones(1, 1, 16, 16)
+    assert gradient_l1(image, image + 0.3, weights) < 1e-6
+    assert gradient_l1(image, torch.rand(1, 4, 16, 16), weights) > 0.1
+    flow = torch.full((1, 2, 16, 16), 3.0)
+    motion, inside = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4)
+    assert abs(float(flow_error(flow, motion, inside, torch.ones(1))) - 18**0.5) < 0.01
+    assert float(flow_error(flow, motion, inside, torch.zeros(1))) == 0
+
+
+def test_close_ups_stay_inside() -> None:
+    image = torch.arange(100 * 100).view(1, 1, 100, 100).float()
+    cuts = close_ups(image, torch.tensor([[[50.0, 50.0], [-9.0, 500.0]]]), size=20)
+    assert cuts.shape == (2, 1, 20, 20)
+    assert cuts[0, 0, 0, 0] == 40 * 100 + 40 and cuts[1, 0, -1, 0] == 99 * 100
+
+
+def test_premultiplied() -> None:
+    pixel = np.array([[[200, 100, 0, 51]]], np.uint8)
+    assert torch.allclose(premultiplied(pixel).flatten() * 255, torch.tensor([40.0, 20, 0, 51]))
