@@ -175,5 +175,5 @@ class Streams:
 
 def premultiplied(rgba: NDArray[np.uint8]) -> Tensor:
     """Straight RGBA [H, W, 4] in 0..255 -> premultiplied [4, H, W] in 0..1."""
-    x = torch.from_numpy(np.ascontiguousarray(rgba)).permute(2, 0, 1).float() / 255
+    x = torch.from_numpy(np.array(rgba)).permute(2, 0, 1).float() / 255
     return torch.cat([x[:3] * x[3:], x[3:]])
