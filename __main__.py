@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from .model.errors import InputError, RotoliveError
+from .model.errors import InputError, RotoliveError, missing_library
 
 Positional = tyro.conf.Positional
 Model = Annotated[str, tyro.conf.arg(help="A bundled model's name or a package's path.")]
@@ -278,8 +278,11 @@ def main() -> None:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="rotolive", description="Live video-to-video synthesis."
         )
-    except (RotoliveError, OSError) as error:
-        print(f"rotolive: {error}", file=sys.stderr)
+    except (RotoliveError, OSError, ImportError) as error:
+        sentence = missing_library(error)
+        if sentence is None and isinstance(error, ImportError):
+            raise
+        print(f"rotolive: {sentence or error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -11,3 +11,14 @@ class InputError(RotoliveError):
 
 class ModelError(RotoliveError):
     """A model package that is missing, damaged, too new, or lacks what was asked of it."""
+
+
+def missing_library(error: BaseException) -> str | None:
+    """A sentence for an import that failed for want of a system library, else None."""
+    if "cannot open shared object file" not in str(error):
+        return None
+    library = str(error).partition(":")[0]
+    return (
+        f"the system library {library} is missing. On Debian or Ubuntu: "
+        "apt-get install libgl1 libegl1 libgles2"
+    )

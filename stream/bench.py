@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import signal
 import socket
 import subprocess
 import sys
@@ -202,7 +201,7 @@ def _server(command: Callable[[int], list[str]]) -> Iterator[tuple[subprocess.Po
         _wait_for_port(process, port)
         yield process, f"http://127.0.0.1:{port}"
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:

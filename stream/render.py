@@ -1,6 +1,6 @@
 """A whole file through a model: the live path without the clock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..model.live import LiveModel, Request
@@ -8,9 +8,9 @@ from ..model.video import TimedPicture, VideoReader, VideoWriter
 
 
 def paint(
-    pictures: VideoReader, model: LiveModel, style: int, *, mirror: bool = False
+    pictures: Iterable[TimedPicture], model: LiveModel, style: int, *, mirror: bool = False
 ) -> Iterator[TimedPicture]:
-    """Yield one painted picture for each that is read, at the same time."""
+    """Yield one painted picture for each that comes, at the same time."""
     weights = model.style(style)
     conditioner = model.conditioner(mirror=mirror)
     model.reset(0)

@@ -12,7 +12,7 @@ from ..model.live import LiveModel, Request
 from .bench import resident_mb
 from .sources import read_clip
 
-FRAMES = 60
+FRAMES = 45
 """Of the clip; a loop is these there and back."""
 FPS = 30.0
 LOOPS = 3

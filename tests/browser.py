@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,10 @@ def moving_disc(
         yield np.asarray(cv2.circle(picture, centre, 34, (240, 150, 30), -1), np.uint8)
 
 
-def write_y4m(path: Path) -> Path:
-    """Write the disc as the file a Chromium takes for its camera."""
+def write_y4m(path: Path, pictures: Iterable[NDArray[np.uint8]] | None = None) -> Path:
+    """Write RGB pictures (the disc) as the file a Chromium takes for its camera, 30 fps."""
     with path.open("wb") as file:
-        for i, rgb in enumerate(moving_disc()):
+        for i, rgb in enumerate(pictures or moving_disc()):
             if i == 0:
                 height, width = rgb.shape[:2]
                 file.write(f"YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420jpeg\n".encode())
@@ -85,17 +85,21 @@ def free_port() -> int:
 
 
 class Server:
-    """The real server over a small test model; it can be killed and started again."""
+    """The real server in its own process; it can be killed and started again.
 
-    def __init__(self) -> None:
+    command: what starts it, before the port; a small test model when left out.
+    """
+
+    def __init__(self, *command: str) -> None:
         self.port = free_port()
+        self._command = command or (sys.executable, str(SERVER))
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, patience_s: float = 30) -> None:
         """Start the process. Raises AssertionError if it does not answer in time."""
         self._process = subprocess.Popen(
-            [sys.executable, str(SERVER), str(self.port)], stdout=subprocess.DEVNULL
+            [*self._command, str(self.port)], stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:

@@ -1,10 +1,16 @@
 """The lag estimator on tracks whose lag is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import rotolive
+from rotolive.stream.bench import bench_dance
 from rotolive.stream.lag import Tracks, motion_lag
+
+CLIP = Path(rotolive.__file__).parent / "web" / "static" / "clip.webm"
 
 TRACKS = 8
 
@@ -72,3 +78,11 @@ def test_nothing_to_measure_is_none() -> None:
     other = Tracks(times=returned.times, places=dance(returned.times, seed=5))
     lag = motion_lag(sent, other)
     assert lag.tracks < TRACKS / 2
+
+
+@pytest.mark.slow
+def test_an_echo_moves_as_late_as_its_pictures_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rotolive.stream.bench.WARM_UP_S", 0.3)
+    figures = bench_dance("identity", 4.0, "auto", CLIP)
+    assert figures["motion_tracks"] >= 2 and figures["motion_correlation"] > 0.9
+    assert figures["motion_lag_ms"] == pytest.approx(figures["p50_ms"], abs=25)

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import RotoliveError
-
 TASK = Path(__file__).parents[2] / "weights" / "pose_lite.task"
 
 
@@ -38,14 +36,9 @@ class PoseDetector:
 
 
 def _open() -> tuple[Any, Any]:
-    try:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-    except (ImportError, OSError) as error:
-        raise RotoliveError(
-            f"MediaPipe cannot start ({error}). On Debian or Ubuntu: "
-            "apt-get install libgl1 libegl1 libgles2"
-        ) from error
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions, vision
+
     options = vision.PoseLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(TASK)),
         running_mode=vision.RunningMode.VIDEO,
