@@ -12,12 +12,13 @@ from ..model.condition.pose.skeleton import Measures
 from ..model.live import Request
 from ..model.live import open_model as open_live
 from ..model.package import load
-from ..model.video import TimedPicture, VideoWriter
+from ..model.video import TimedPicture, VideoReader, VideoWriter
 from .synthetic.actor import Actor
 from .synthetic.backdrop import over
 from .synthetic.motion import sample_motion
 
 FPS = 30.0
+POSTER_HEIGHT, POSTER_START, POSTER_FRAMES = 224, 60, 60
 
 
 def write_clip(path: Path, seed: int = 4968, seconds: float = 15.0, size: int = 384) -> None:
@@ -51,6 +52,21 @@ def write_thumbnails(model: str, folder: Path, size: int = 256) -> None:
             rgb = live.step([Request(slot=0, condition=planes, style=live.style(style))])[0].rgb
         small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
         cv2.imwrite(str(folder / f"{card.name}-{style}.png"), small[:, :, ::-1])
+
+
+def write_poster(clips: list[Path], path: Path) -> None:
+    """An animated WebP of a few seconds of each clip, side by side."""
+    keep = slice(POSTER_START, POSTER_START + 2 * POSTER_FRAMES, 2)
+    strips = [[_fit(p.rgb, POSTER_HEIGHT) for p in VideoReader(clip)][keep] for clip in clips]
+    animation = cv2.Animation()
+    animation.frames = [np.hstack(row)[:, :, ::-1].copy() for row in zip(*strips, strict=True)]
+    animation.durations = np.full(len(animation.frames), 2000 // 30, np.int32)
+    cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 55])
+
+
+def _fit(rgb: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    width = round(rgb.shape[1] * height / rgb.shape[0])
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def _room(size: int) -> NDArray[np.uint8]:
