@@ -7,15 +7,16 @@ from dataclasses import dataclass
 class LossWeights:
     """Weights of the terms; zero turns a term off."""
 
-    reconstruction: float = 10.0
+    reconstruction: float = 5.0
+    composite: float = 3.0
     painted: float = 3.0
     gradient: float = 5.0
     change: float = 3.0
     flow: float = 0.05
     parts: float = 0.2
     perceptual: float = 1.0
-    adversarial: float = 0.1
-    feature_matching: float = 1.0
+    adversarial: float = 0.25
+    feature_matching: float = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,8 @@ class TrainConfig:
     warm_up: int = 200
     seed: int = 0
     rollout: int = 2
-    rollout_from: float = 0.6
-    adversarial_from: float = 0.5
+    rollout_from: float = 0.8
+    adversarial_from: float = 0.4
     restart: float = 0.03
     cold: float = 0.5
     foreign: float = 0.15

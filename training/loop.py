@@ -170,6 +170,9 @@ class Trainer:
         inside = (small_parts > 0)[:, None].float()
         found = {
             "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
+            "composite": losses.weighted_l1(
+                output.image.float(), self._composite(batch.target), emphasis
+            ),
             "painted": losses.weighted_l1(details.painted.float(), batch.target, emphasis),
             "gradient": losses.gradient_l1(painted, batch.target, emphasis),
             "change": self._change(batch, state, painted, emphasis),
