@@ -31,8 +31,12 @@ EASE_IN, EASE_OUT = 0.06, 0.35
 """Time constants, seconds, of taking up and letting go."""
 MARGIN = 0.03
 """Landmarks further outside the picture than this are guesses."""
+NEARER, FARTHER = 0.5, 10.0
+"""Time constants, seconds, of growing and shrinking in the picture."""
 STANDING = 0.12
 """Feet within this many torsos of the floor are standing on it."""
+SETTLING = 1.5
+"""Time constant, seconds, of the floor under standing feet."""
 REACH = 0.2
 """How far from the middle, in picture heights, the dancer walks before being held back."""
 
@@ -128,7 +132,7 @@ class Retargeter:
         if scale is None:
             self._user.scale = found
         else:
-            seconds = 0.15 if found > scale else 2.5
+            seconds = NEARER if found > scale else FARTHER
             self._user.scale = scale + (found - scale) * _rate(step, seconds)
 
     def _observe(self, vectors: NDArray[np.float32], step: float) -> None:
@@ -191,7 +195,7 @@ class Retargeter:
             self._user.floor = lowest
             return lowest
         near = abs(lowest - floor) < STANDING * self._user.scale
-        seconds = 0.5 if near else 0.1 if lowest > floor else 3.0
+        seconds = SETTLING if near else 0.1 if lowest > floor else 3.0
         self._user.floor = floor + (lowest - floor) * _rate(step, seconds)
         return self._user.floor
 
