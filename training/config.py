@@ -50,7 +50,7 @@ class TrainConfig:
     threads: int = 2
     weights: LossWeights = LossWeights()
     sample_every: int = 250
-    save_every: int = 500
+    save_every: int = 250
 
 
 def dancer() -> TrainConfig:

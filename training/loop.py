@@ -49,7 +49,7 @@ class Trainer:
         self.perceptual = _fast(losses.Perceptual()) if config.weights.perceptual else None
         trained = [p for p in self.generator.parameters() if p.requires_grad]
         self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS)
-        self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), config.rate / 2, BETAS)
+        self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), config.rate, BETAS)
         self.state = self._empty_state()
         self.step_index = 0
 
@@ -143,7 +143,7 @@ class Trainer:
         for group in self.generator_optimizer.param_groups:
             group["lr"] = rate
         for group in self.critic_optimizer.param_groups:
-            group["lr"] = rate / 2
+            group["lr"] = rate
 
     def _begin(self, batch: Batch, state: State) -> State:
         """Streams that start here do so cold, from the truth, or from somebody else's picture."""
