@@ -25,6 +25,8 @@ from .discriminators import Critics, close_ups
 log = logging.getLogger(__name__)
 
 BETAS = (0.5, 0.99)
+CRITIC_RATE = 2.0
+"""Learning rate of the critics over the generator's: spectral norm slows them."""
 
 
 class Trainer:
@@ -49,7 +51,9 @@ class Trainer:
         self.perceptual = _fast(losses.Perceptual()) if config.weights.perceptual else None
         trained = [p for p in self.generator.parameters() if p.requires_grad]
         self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS)
-        self.critic_optimizer = torch.optim.Adam(self.critics.parameters(), config.rate, BETAS)
+        self.critic_optimizer = torch.optim.Adam(
+            self.critics.parameters(), CRITIC_RATE * config.rate, BETAS
+        )
         self.state = self._empty_state()
         self.step_index = 0
 
@@ -143,7 +147,7 @@ class Trainer:
         for group in self.generator_optimizer.param_groups:
             group["lr"] = rate
         for group in self.critic_optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = CRITIC_RATE * rate
 
     def _begin(self, batch: Batch, state: State) -> State:
         """Streams that start here do so cold, from the truth, or from somebody else's picture."""
