@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from rotolive.model.condition.pose.detect import PoseDetector
 from rotolive.model.condition.pose.retarget import mirrored
 from rotolive.model.live import open_model
-from rotolive.model.package import bundled_models
 from rotolive.model.video import TimedPicture
 from rotolive.stream.protocol import Frame
 from rotolive.stream.render import paint
@@ -28,8 +27,6 @@ from rotolive.training.synthetic.backdrop import backdrop, over
 from rotolive.training.synthetic.motion import sample_motion
 
 MODEL = "dancer"
-needs_dancer = pytest.mark.skipif(MODEL not in bundled_models(), reason="no dancer is bundled yet")
-
 WIDTH, HEIGHT, FPS = 640, 480, 30
 SEED, FRAMES = 9135, slice(195, 255)  # waves left, steps, waves right; never trained on
 STYLE, OTHER = 0, 1
@@ -160,7 +157,6 @@ def best_lag(seen: Seen) -> float:
     return float(lags[np.argmax([seen.likeness(lag).mean() for lag in lags])])
 
 
-@needs_dancer
 @pytest.mark.browser
 def test_the_dancer_follows(page: Any) -> None:
     seen = watch(page)
@@ -169,7 +165,6 @@ def test_the_dancer_follows(page: Any) -> None:
     assert seen.distance(lag) < NEAR, (lag, seen.distance(lag))
 
 
-@needs_dancer
 @pytest.mark.browser
 def test_mirrored_left_is_right(page: Any) -> None:
     page.keyboard.press("m")
@@ -184,7 +179,6 @@ def test_mirrored_left_is_right(page: Any) -> None:
     assert flipped.distance(lag) < NEAR < seen.distance(lag)
 
 
-@needs_dancer
 @pytest.mark.browser
 def test_two_tabs_two_dancers(page: Any, browser: Any, server: Server) -> None:
     other = open_tab(browser, server, OTHER)
