@@ -200,8 +200,7 @@ def dancer_colour(page: Any) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_streamed_equals_offline(dance: list[NDArray[np.uint8]], mirror: bool) -> None:
-    name = MODEL if MODEL in bundled_models() else "identity"
-    model = open_model(name, slots=2, runtime="eager")
+    model = open_model(MODEL, slots=2, runtime="eager")
     style = len(model.styles) - 1
     pictures = [TimedPicture(rgb=dance[4 * i], time_s=i * STEP_NS / 1e9) for i in range(12)]
     renderer = Renderer(model)
