@@ -38,7 +38,7 @@ class TrainConfig:
     warm_up: int = 200
     seed: int = 0
     rollout: int = 2
-    rollout_from: float = 0.8
+    rollout_from: float = 0.93
     adversarial_from: float = 0.4
     restart: float = 0.03
     cold: float = 0.5
