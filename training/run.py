@@ -76,7 +76,9 @@ def idle_landmarks(found: NDArray[np.float32]) -> NDArray[np.float32]:
     tall = y[:, [29, 30]].min(1) - y[:, 0]
     wide = np.abs(x[:, 27] - x[:, 28]) + 0.3 * (x[:, 15] - x[:, 16])
     aside = np.abs(x[:, 0] - x[:, [7, 8]].mean(1))
-    best = int(np.argmax(2 * facing + hanging + tall - wide - 4 * aside))
+    straight = tall >= np.percentile(tall, 90)
+    calm = 2 * facing + hanging - wide - 4 * aside
+    best = int(np.argmax(np.where(straight, calm, -np.inf)))
     frame = found[best].copy()
     frame[:, 0] += 0.5 - frame[[23, 24], 0].mean()
     return (frame + mirrored(frame)) / 2
