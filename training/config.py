@@ -54,7 +54,7 @@ class TrainConfig:
 
 
 def dancer() -> TrainConfig:
-    """The bundled pose model on a machine with two cores: about 20 hours of one core."""
+    """The bundled pose model; about three steps a second on two cores with bf16."""
     return TrainConfig()
 
 
