@@ -60,7 +60,7 @@ def write_poster(clips: list[Path], path: Path) -> None:
     strips = [[_fit(p.rgb, POSTER_HEIGHT) for p in VideoReader(clip)][keep] for clip in clips]
     animation = cv2.Animation()
     animation.frames = [np.hstack(row)[:, :, ::-1].copy() for row in zip(*strips, strict=True)]
-    animation.durations = np.full(len(animation.frames), 2000 // 30, np.int32)
+    animation.durations = [2000 // 30] * len(animation.frames)
     cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 55])
 
 
