@@ -23,7 +23,7 @@ class GeneratorModel(LiveModel):
         card = package.card
         if card.condition != "pose" or card.generator.condition_channels != CHANNELS:
             raise ModelError(f"{card.name}: this build cannot make its condition {card.condition}")
-        self.card, self._stepper = card, stepper
+        self.card, self._stepper, self.condition = card, stepper, card.condition
         self.name, self.styles, self.runtime = card.name, card.styles, stepper.name
         self.width, self.height, self.slots = (
             card.generator.width,
