@@ -125,12 +125,11 @@ def train(
         report(step, terms)
         if step % config.sample_every == 0:
             write_picture(out / "samples" / f"{step:07d}.png", trainer.sample())
-        late = time.monotonic() > ends
-        if late or step % config.save_every == 0:
+        if time.monotonic() > ends:
+            break
+        if step % config.save_every == 0:
             trainer.save(checkpoint)
             export(trainer, found, out / f"{name}.safetensors", name)
-        if late:
-            break
     trainer.save(checkpoint)
     return export(trainer, found, out / f"{name}.safetensors", name)
 

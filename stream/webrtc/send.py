@@ -26,8 +26,8 @@ def bitrate_for(width: int, height: int) -> int:
     return round(min(12e6, 1.5e6 * (width * height / 256**2) ** 0.75))
 
 
-class PinnedVp8Encoder(Vp8Encoder):
-    """VP8 at one bitrate: aiortc builds a new encoder (a keyframe) at each estimate."""
+class _Pinned:
+    """An encoder at one bitrate: aiortc builds a new one (a keyframe) at each estimate."""
 
     def __init__(self, bitrate: int) -> None:
         super().__init__()
@@ -42,20 +42,12 @@ class PinnedVp8Encoder(Vp8Encoder):
         pass
 
 
-class PinnedH264Encoder(H264Encoder):
+class PinnedVp8Encoder(_Pinned, Vp8Encoder):  # pyright: ignore[reportIncompatibleMethodOverride]
+    """VP8 at one bitrate."""
+
+
+class PinnedH264Encoder(_Pinned, H264Encoder):  # pyright: ignore[reportIncompatibleMethodOverride]
     """H264 at one bitrate."""
-
-    def __init__(self, bitrate: int) -> None:
-        super().__init__()
-        self._bitrate = bitrate
-
-    @property
-    def target_bitrate(self) -> int:
-        return self._bitrate
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        pass
 
 
 def pin_bitrate(sender: RTCRtpSender, codec: str, bitrate: int) -> None:
