@@ -170,6 +170,7 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     warm_start: str | None = None,
+    device: str | None = None,
     threads: int = 2,
     seed: int = 0,
 ) -> None:
@@ -182,15 +183,17 @@ def train(
         steps: Iterations in all, in place of the preset's.
         minutes: Stop after this long, ready to go on.
         warm_start: A package whose weights to begin from.
+        device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
         threads: Cores to use.
         seed: Seed of everything random.
     """
     from rich.progress import Progress
 
     from .training.config import PRESETS
+    from .training.run import pick_device
     from .training.run import train as run
 
-    config = replace(PRESETS[preset](), threads=threads, seed=seed)
+    config = replace(PRESETS[preset](), device=pick_device(device), threads=threads, seed=seed)
     config = replace(config, steps=steps or config.steps)
     with Progress() as progress:
         bar = progress.add_task("training", total=config.steps)

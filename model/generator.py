@@ -57,7 +57,7 @@ class Generator(nn.Module):
         self.config = config
         c, n = config.channels, config.blocks
         self.style = nn.Linear(config.styles, CODE)
-        self.condition = conv(config.condition_channels, c, 3)
+        self.condition = conv(config.condition_channels, c, 1)
         self.previous_condition = conv(config.condition_channels, c, 1, scale=RESIDUAL_SCALE)
         self.previous_image = conv(4 * 16, c, 1)
         self.stage_4 = Stage(c, CODE, n[0])
@@ -69,8 +69,8 @@ class Generator(nn.Module):
         self.stage_up_8 = Stage(2 * c, CODE, n[3])
         self.up_4 = conv(2 * c, 4 * c, 1, scale=RESIDUAL_SCALE)
         self.stage_up_4 = Stage(c, CODE, n[4])
-        self.paint = conv(c, 4 * 16, 3, scale=RESIDUAL_SCALE)
-        self.mask = conv(c, 16, 3, scale=RESIDUAL_SCALE)
+        self.up_2 = conv(c, 2 * c, 1)
+        self.paint = conv(c // 2, 5 * 4, 3, scale=RESIDUAL_SCALE)
         self.flow = conv(c, 2, 3, scale=0.1)
         self.parts = conv(c, config.parts, 1, scale=RESIDUAL_SCALE) if config.parts else None
         shape = (1, 3, config.height, config.width)
@@ -119,8 +119,8 @@ class Generator(nn.Module):
         remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
         x = self._features(condition, self.style(style), previous, remembered)
 
-        painted = torch.sigmoid(F.pixel_shuffle(self.paint(x), 4))  # [B, 4, H, W]
-        mask = torch.sigmoid(F.pixel_shuffle(self.mask(x), 4))  # [B, 1, H, W]
+        fine = F.relu(F.pixel_shuffle(self.up_2(x), 2))  # [B, C/2, H/2, W/2]
+        painted, mask = torch.sigmoid(F.pixel_shuffle(self.paint(fine), 2)).split([4, 1], 1)
         mask = torch.where(warm, mask, torch.ones_like(mask))
         flow = self._flow(x)
         if motion is not None and motion_valid is not None:

@@ -1,7 +1,7 @@
 """A model as the live path sees it: a conditioner per session, one batched step for them all."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .condition import Conditioner, Observation
-from .errors import ModelError
+from .errors import InputError
+from .video import TimedPicture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,10 @@ class Picture:
 
     rgb: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
+
+
+class UnknownStyle(InputError):
+    """A style index that the model does not have."""
 
 
 class LiveModel(ABC):
@@ -52,11 +57,27 @@ class LiveModel(ABC):
         """Make the slot's next frame a first frame."""
 
     def style(self, index: int) -> NDArray[np.float32]:
-        """Return the weights [S] that select one style."""
+        """Return the weights [S] that select one style. Raises UnknownStyle."""
         if not 0 <= index < max(1, len(self.styles)):
             known = ", ".join(f"{i} {name}" for i, name in enumerate(self.styles))
-            raise ModelError(f"no style {index}: {self.name} has {known}")
+            raise UnknownStyle(f"no style {index}: {self.name} has {known}")
         return np.eye(max(1, len(self.styles)), dtype=np.float32)[index]
+
+
+def paint(
+    pictures: Iterable[TimedPicture], model: LiveModel, style: int, *, mirror: bool = False
+) -> Iterator[TimedPicture]:
+    """Yield one painted picture for each that comes, at its time: the live path, no clock."""
+    weights = model.style(style)
+    conditioner = model.conditioner(mirror=mirror)
+    model.reset(0)
+    try:
+        for picture in pictures:
+            seen = conditioner.observe(picture.rgb, picture.time_s)
+            painted = model.step([Request(slot=0, condition=seen.condition, style=weights)])
+            yield TimedPicture(rgb=painted[0].rgb, time_s=picture.time_s)
+    finally:
+        conditioner.close()
 
 
 class IdentityConditioner:

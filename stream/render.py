@@ -1,26 +1,10 @@
-"""A whole file through a model: the live path without the clock."""
+"""A whole file through a model."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from ..model.live import LiveModel, Request
-from ..model.video import TimedPicture, VideoReader, VideoWriter
-
-
-def paint(
-    pictures: Iterable[TimedPicture], model: LiveModel, style: int, *, mirror: bool = False
-) -> Iterator[TimedPicture]:
-    """Yield one painted picture for each that comes, at the same time."""
-    weights = model.style(style)
-    conditioner = model.conditioner(mirror=mirror)
-    model.reset(0)
-    try:
-        for picture in pictures:
-            seen = conditioner.observe(picture.rgb, picture.time_s)
-            painted = model.step([Request(slot=0, condition=seen.condition, style=weights)])
-            yield TimedPicture(rgb=painted[0].rgb, time_s=picture.time_s)
-    finally:
-        conditioner.close()
+from ..model.live import LiveModel, paint
+from ..model.video import VideoReader, VideoWriter
 
 
 def render(

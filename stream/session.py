@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.condition import Conditioner
-from ..model.errors import InputError
 from ..model.live import Picture
 from .colour import brightness, to_rgb
 from .guard import is_finite
@@ -21,10 +20,6 @@ from .renderer import Job, Renderer
 from .stats import Stats
 
 logger = logging.getLogger(__name__)
-
-
-class UnknownStyle(InputError):
-    """A style index that the model does not have."""
 
 
 PoseSink = Callable[[NDArray[np.float32] | None], None]
@@ -49,7 +44,7 @@ class Session:
         self.on_pose: PoseSink | None = None
         self.on_error: ErrorSink | None = None
         self._renderer = renderer
-        self._style = self._weights(style)
+        self._style = renderer.model.style(style)
         self._mirror = self._mirrored = mirror
         self._marker = marker
         self._reset = False
@@ -74,7 +69,7 @@ class Session:
 
     def set_style(self, index: int) -> None:
         """Paint in another style. Raises UnknownStyle, which names the accepted range."""
-        self._style = self._weights(index)
+        self._style = self.model.style(index)
 
     def set_mirror(self, on: bool) -> None:
         """Mirror the camera from the next frame on."""
@@ -99,12 +94,6 @@ class Session:
         self.outbox.close()
         self._renderer.release(self._seat)
         self.on_pose = self.on_error = None
-
-    def _weights(self, index: int) -> NDArray[np.float32]:
-        count = max(1, len(self.model.styles))
-        if not 0 <= index < count:
-            raise UnknownStyle(f"no style {index}; {self.model.name} has styles 0 to {count - 1}")
-        return self.model.style(index)
 
     def _work(self) -> None:
         self._mirrored = self._mirror

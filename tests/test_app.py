@@ -82,7 +82,7 @@ async def test_what_is_not_sdp_is_refused(http: httpx.AsyncClient, sdp: str) -> 
 async def test_offers_that_cannot_be_served(http: httpx.AsyncClient) -> None:
     good = await make_offer()
     await refused(http, {**good, "type": "answer"}, 400, '"offer" is expected')
-    await refused(http, {**good, "style": 7}, 422, "styles 0 to 0")
+    await refused(http, {**good, "style": 7}, 422, "no style 7: identity has 0 as is")
     await refused(http, {**good, "sdp": " " * 70_000}, 413, "64 KiB")
     await refused(http, await make_offer(kind=""), 422, "no video")
     await refused(http, await make_offer(kind="audio"), 422, "no video")

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from rotolive.model.condition.pose.detect import PoseDetector
 from rotolive.model.condition.pose.retarget import mirrored
-from rotolive.model.live import open_model
+from rotolive.model.live import open_model, paint
 from rotolive.model.video import TimedPicture
 from rotolive.stream.protocol import Frame
-from rotolive.stream.render import paint
 from rotolive.stream.renderer import Renderer
 from rotolive.stream.session import Session
 from rotolive.training.synthetic.actor import Actor

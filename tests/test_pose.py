@@ -77,6 +77,33 @@ def test_a_jump_is_kept_and_the_floor_is_found_again() -> None:
     assert abs(landed[FEET, 1].max() - ground) < 0.01
 
 
+def test_sitting_down_bends_the_knees_and_keeps_the_feet() -> None:
+    seated = standing()
+    seated[:23, 1] += 0.19
+    seated[[23, 24], 1] += 0.19  # hips almost as low as the knees
+    joints = play(Retargeter(dancer()), [standing()] * 30 + [seated] * 30)[-1]
+    thigh = joints[INDEX["left_knee"], 1] - joints[INDEX["left_hip"], 1]
+    assert thigh < 0.4 * (standing()[25, 1] - standing()[23, 1])
+    assert abs(joints[FEET, 1].max() - dancer().floor) < 0.01
+    assert joints[INDEX["head"], 1] > to_joints(standing(), 1.0)[INDEX["head"], 1] + 0.1
+
+
+def test_turning_around_swaps_the_sides_and_keeps_the_size() -> None:
+    retargeter = Retargeter(dancer())
+    shoulders, hips = [], []
+    for t, angle in enumerate(np.linspace(0, np.pi, 60)):
+        turned = standing()
+        aside, ahead = turned[:, 0] - 0.5, turned[:, 2].copy()
+        turned[:, 0] = 0.5 + aside * np.cos(angle) + ahead * np.sin(angle)
+        turned[:, 2] = ahead * np.cos(angle) - aside * np.sin(angle)
+        joints = retargeter.update(turned, t / 30)
+        shoulders.append(joints[INDEX["left_shoulder"], 0] - joints[INDEX["right_shoulder"], 0])
+        hips.append(joints[INDEX["pelvis"], 1])
+    assert shoulders[0] > 0.1 and shoulders[-1] < -0.1
+    assert abs(shoulders[30]) < 0.05
+    assert np.ptp(hips) < 0.02
+
+
 def test_a_desk_leaves_the_legs_standing() -> None:
     upper = standing(height=1.6, top=0.1)
     upper[23:, 3] = 0.1

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rotolive.model.live import IdentityModel, Picture, Request
+from rotolive.model.live import IdentityModel, Picture, Request, UnknownStyle
 from rotolive.stream.protocol import Frame
 from rotolive.stream.renderer import Renderer, TooManySessions
-from rotolive.stream.session import Session, UnknownStyle
+from rotolive.stream.session import Session
 
 
 class Counting(IdentityModel):
@@ -123,7 +123,7 @@ def test_slots_run_out_and_come_back_fresh() -> None:
 
 def test_an_unknown_style_names_the_range_and_takes_no_slot() -> None:
     renderer = Renderer(Counting(slots=1))
-    with pytest.raises(UnknownStyle, match="0 to 2"):
+    with pytest.raises(UnknownStyle, match=r"no style 3: .* 0 a, 1 b, 2 c"):
         Session(renderer, style=3)
     session = Session(renderer)
     with pytest.raises(UnknownStyle):

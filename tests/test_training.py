@@ -11,13 +11,15 @@ import torch
 from people import standing
 
 from rotolive.model import package
+from rotolive.model.condition.pose.skeleton import INDEX, to_joints
 from rotolive.model.errors import InputError
-from rotolive.training.clips import Streams, premultiplied
+from rotolive.training.clips import STRAY, Clip, Streams, premultiplied
 from rotolive.training.config import LossWeights, TrainConfig, smoke
 from rotolive.training.discriminators import close_ups
 from rotolive.training.loop import Trainer
 from rotolive.training.losses import flow_error, gradient_l1
-from rotolive.training.run import DataSet, idle_landmarks, open_data, part_table, train
+from rotolive.training.measures import idle_landmarks, retarget_clip
+from rotolive.training.run import DataSet, open_data, part_table, pick_device, train
 
 SIZE, FRAMES = 64, 24
 PARTS = ["none", "face", "torso", "left_hand"]
@@ -113,11 +115,34 @@ def test_streams_play_on_and_restart(data: Path) -> None:
 
 
 def test_contradicting_frames_are_left_out(data: Path) -> None:
+    found = open_data(data)
+    assert found.clips[0].usable[5:-1].all()
+    clip = Clip(found.clips[0].folder, found.measures)
+    clip.truth[10, :, 0] += 0.2
+    assert not clip.usable[10] and clip.usable[11]
+
+
+def test_conditions_stray_less_than_the_retargeting(data: Path) -> None:
     clip = open_data(data).clips[0]
-    assert clip.usable[5:-1].all()
-    clip.__dict__.pop("usable")
-    clip.joints[10] += 0.2
-    assert not clip.usable[10]
+    assert np.abs(clip.errors).max() > 1e-3
+    left = clip.joints[..., :2] - to_joints(clip.truth, 1.0)[..., :2] - clip.bias
+    assert np.allclose(left, STRAY * (clip.errors - clip.bias), atol=1e-5)
+
+
+def test_measures_are_fitted_to_what_pictures_show(data: Path) -> None:
+    """A detector that finds everybody a tenth too tall must not make a tall dancer."""
+    folders = sorted(path.parent for path in data.rglob("clip.json"))
+    for folder in folders:
+        found = np.load(folder / "truth.npy")
+        found[..., 1] = 1 + 1.1 * (found[..., 1] - 1)
+        np.save(folder / "landmarks.npy", found)
+    measures = open_data(data).measures
+    shown = to_joints(np.load(folders[0] / "truth.npy"), 1.0)
+    made = retarget_clip(folders[0], measures)
+    error = np.abs(made - shown)[-1, [INDEX["head"], INDEX["left_knee"]], 1]
+    for folder in folders:
+        np.save(folder / "landmarks.npy", np.load(folder / "truth.npy"))
+    assert error.max() < 0.01
 
 
 def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:
@@ -154,3 +179,9 @@ def test_close_ups_stay_inside() -> None:
 def test_premultiplied() -> None:
     pixel = np.array([[[200, 100, 0, 51]]], np.uint8)
     assert torch.allclose(premultiplied(pixel).flatten() * 255, torch.tensor([40.0, 20, 0, 51]))
+
+
+def test_a_device_that_is_not_here_is_named() -> None:
+    assert pick_device("cpu") == "cpu"
+    with pytest.raises(InputError, match=r"'abacus'.*cpu"):
+        pick_device("abacus")

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from rotolive.model.errors import InputError, ModelError
+from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
 from rotolive.model.video import TimedPicture, VideoReader, VideoWriter
 from rotolive.stream.render import render
@@ -131,7 +131,7 @@ def test_targets_that_cannot_be(tmp_path: Path) -> None:
     refused(source, tmp_path / "out.txt", r"\.mp4, \.mov")
     with pytest.raises(InputError, match="no folder"):
         render(source, tmp_path / "no" / "out.mp4", IdentityModel(1))
-    with pytest.raises(ModelError, match="no style 9"):
+    with pytest.raises(InputError, match="no style 9"):
         render(source, tmp_path / "out.mp4", IdentityModel(1), style=9)
 
 

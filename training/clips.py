@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.condition.pose.draw import CHANNELS, draw
-from ..model.condition.pose.retarget import Retargeter
 from ..model.condition.pose.skeleton import INDEX, Measures, to_joints
 from ..model.errors import InputError
 from .config import TrainConfig
+from .measures import retarget_clip
 
 CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 """Joints around which the small discriminator looks."""
 
 WORST_JOINT, MEAN_JOINT = 0.075, 0.04
 """Largest errors of a condition, in picture heights, that a frame is trained with."""
+STRAY = 0.3
+"""Share of a condition's error left in training, beyond its style's own bias: a generator shown
+joints beside where they are learns to blur, as it cannot know on which side."""
 _LIMBS = [
     INDEX[f"{side}_{name}"]
     for side in ("left", "right")
@@ -39,35 +42,43 @@ class Clip:
             self.parts = np.load(folder / "parts.npy", mmap_mode="r")
             self.motion = np.load(folder / "motion.npy", mmap_mode="r")
             self.truth = np.load(folder / "truth.npy")
-            self.landmarks = np.load(folder / "landmarks.npy")
-            self.times = np.load(folder / "times.npy")
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} is not a whole clip: {error}") from error
         self.style = int(self.info["style"])
+        self.bias = np.zeros((len(INDEX), 2), np.float32)
         self._measures = measures
 
     def __len__(self) -> int:
         return len(self.rgba)
 
     @cached_property
+    def _retargeted(self) -> NDArray[np.float32]:
+        return retarget_clip(self.folder, self._measures)
+
+    @cached_property
+    def _shown(self) -> NDArray[np.float32]:
+        return to_joints(self.truth, self._measures.aspect)
+
+    @property
+    def errors(self) -> NDArray[np.float32]:
+        """How far the retargeting errs from the picture, [T, J, 2] in picture heights."""
+        return self._retargeted[..., :2] - self._shown[..., :2]
+
+    @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """Frames [T] whose condition shows what the picture shows; others would teach blur."""
-        shown = to_joints(self.truth, self._measures.aspect)[:, _LIMBS, :2]
-        error = np.linalg.norm(self.joints[:, _LIMBS, :2] - shown, axis=-1)
+        error = np.linalg.norm(self.errors[:, _LIMBS], axis=-1)
         good = (error.max(1) < WORST_JOINT) & (error.mean(1) < MEAN_JOINT)
         good[-1] = False
         return good
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
-        """The dancer's joints [T, J, 3], through the live retargeting."""
-        retargeter = Retargeter(self._measures)
-        return np.stack(
-            [
-                retargeter.update(landmarks, float(time), aspect=self._measures.aspect)
-                for landmarks, time in zip(self.landmarks, self.times, strict=True)
-            ]
-        )
+        """The dancer's joints [T, J, 3]: retargeted as live, but erring less (see STRAY)."""
+        joints = self._retargeted.copy()
+        expected = self._shown[..., :2] + self.bias
+        joints[..., :2] = expected + STRAY * (joints[..., :2] - expected)
+        return joints
 
 
 def open_clips(folder: Path, measures: Measures) -> list[Clip]:
@@ -76,6 +87,12 @@ def open_clips(folder: Path, measures: Measures) -> list[Clip]:
     clips = [clip for clip in clips if clip.usable.sum() > 8]
     if not clips:
         raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+    for style in {clip.style for clip in clips}:
+        own = [clip for clip in clips if clip.style == style]
+        detected = [clip for clip in own if clip.info["detected"]] or own
+        bias = np.median(np.concatenate([clip.errors[clip.usable] for clip in detected]), axis=0)
+        for clip in own:
+            clip.bias = bias
     return clips
 
 
@@ -97,6 +114,10 @@ class Batch:
     motion_known: Tensor
     start: Tensor
     crops: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """Move everything to a device."""
+        return Batch(**{key: value.to(device) for key, value in vars(self).items()})
 
 
 Place = tuple[int, int, int, int, int]

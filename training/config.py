@@ -7,12 +7,11 @@ from dataclasses import dataclass
 class LossWeights:
     """Weights of the terms; zero turns a term off."""
 
-    reconstruction: float = 5.0
-    composite: float = 3.0
+    reconstruction: float = 10.0
     painted: float = 3.0
     gradient: float = 5.0
     change: float = 3.0
-    flow: float = 0.05
+    flow: float = 0.1
     parts: float = 0.2
     perceptual: float = 1.0
     adversarial: float = 0.25
@@ -47,6 +46,7 @@ class TrainConfig:
     gaps: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 4)
     ema: float = 0.998
     clip_norm: float = 1.0
+    device: str = "cpu"
     threads: int = 2
     weights: LossWeights = LossWeights()
     sample_every: int = 250

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.live import LiveModel, Request
+from ..model.live import LiveModel, paint
+from ..model.video import TimedPicture
 from .synthetic.actor import Actor
 from .synthetic.backdrop import backdrop, over
 from .synthetic.bvh import HELD_OUT, load_capture
@@ -55,18 +56,8 @@ def dance(actor: Actor, motion: Motion) -> NDArray[np.uint8]:
 
 def perform(model: LiveModel, pictures: NDArray[np.uint8], style: int) -> NDArray[np.uint8]:
     """Send pictures [T, H, W, 3] through the live path, frame by frame."""
-    conditioner = model.conditioner(mirror=False)
-    model.reset(0)
-    weights = model.style(style)
-    painted = []
-    try:
-        for t, picture in enumerate(pictures):
-            seen = conditioner.observe(picture, t / FPS)
-            request = Request(slot=0, condition=seen.condition, style=weights)
-            painted.append(model.step([request])[0].rgb)
-    finally:
-        conditioner.close()
-    return np.stack(painted)
+    timed = (TimedPicture(rgb=rgb, time_s=t / FPS) for t, rgb in enumerate(pictures))
+    return np.stack([picture.rgb for picture in paint(timed, model, style)])
 
 
 def bench_follow(model: LiveModel, seconds: float = 15.0) -> dict[str, Any]:

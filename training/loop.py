@@ -37,22 +37,24 @@ class Trainer:
     ) -> None:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
-        self.config, self.streams, self.part_table = config, streams, part_table
+        self.config, self.streams = config, streams
+        self.device = torch.device(config.device)
+        self.part_table = part_table.to(self.device)
         planes = streams.planes
         shape = SHAPES[config.preset](planes, streams.styles, parts=len(part_table))
         shape = replace(shape, width=streams.width, height=streams.height)
-        self.generator = _fast(Generator(shape))
+        self.generator = self._fast(Generator(shape))
         self.generator.backdrop.data.copy_(backdrop[None])
         self.generator.backdrop.requires_grad_(False)
-        self.average = _fast(Generator(shape))
+        self.average = self._fast(Generator(shape))
         self.average.load_state_dict(self.generator.state_dict())
         self.average.requires_grad_(False)
-        self.critics = _fast(Critics(planes))
-        self.perceptual = _fast(losses.Perceptual()) if config.weights.perceptual else None
+        self.critics = self._fast(Critics(planes))
+        self.perceptual = self._fast(losses.Perceptual()) if config.weights.perceptual else None
         trained = [p for p in self.generator.parameters() if p.requires_grad]
-        self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS)
+        self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS, fused=True)
         self.critic_optimizer = torch.optim.Adam(
-            self.critics.parameters(), CRITIC_RATE * config.rate, BETAS
+            self.critics.parameters(), CRITIC_RATE * config.rate, BETAS, fused=True
         )
         self.state = self._empty_state()
         self.step_index = 0
@@ -74,13 +76,13 @@ class Trainer:
 
     def load(self, path: Path) -> None:
         """Go on from a file that `save` wrote."""
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location=self.device, weights_only=True)
         for name in ("generator", "average", "critics", "generator_optimizer", "critic_optimizer"):
             getattr(self, name).load_state_dict(saved[name])
         self.streams.load_state_dict(saved["streams"])
         self.state = State(*saved["state"])
         self.step_index = saved["step"]
-        torch.set_rng_state(saved["rng"])
+        torch.set_rng_state(saved["rng"].cpu())
 
     def warm_start(self, weights: dict[str, Tensor]) -> None:
         """Begin from a packaged model's weights instead of from nothing."""
@@ -113,11 +115,11 @@ class Trainer:
         config = self.config
         frames = config.rollout if self._progress >= config.rollout_from else 1
         adversarial = self._progress >= config.adversarial_from and config.weights.adversarial > 0
-        total, terms, state = torch.zeros(()), {}, self.state
+        total, terms, state = torch.zeros((), device=self.device), {}, self.state
         for frame in range(frames):
-            batch = self.streams.next()
+            batch = self.streams.next().to(self.device)
             state = self._begin(batch, state)
-            with torch.autocast("cpu", torch.bfloat16):
+            with self._autocast():
                 output, following, details = self.generator.step_with_details(
                     batch.condition, batch.style, state
                 )
@@ -139,6 +141,12 @@ class Trainer:
         self._update_average()
         return {"loss": float(total.detach()), **terms}
 
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def _fast(self, module: Any) -> Any:
+        return module.to(self.device, memory_format=torch.channels_last)
+
     def _set_rates(self) -> None:
         """Warm up, then fall to a tenth along a half cosine."""
         config = self.config
@@ -152,16 +160,17 @@ class Trainer:
     def _begin(self, batch: Batch, state: State) -> State:
         """Streams that start here do so cold, from the truth, or from somebody else's picture."""
         config, count = self.config, self.config.batch
-        draw = torch.rand(count)
+        draw = torch.rand(count).to(self.device)
         cold = batch.start & (draw < config.cold)
         true = batch.start & (draw >= config.cold + config.foreign)
         wide = true[:, None, None, None]
         image = torch.where(wide, batch.before, state.image)
-        noisy = (torch.rand(count) < config.noise)[:, None, None, None]
-        image = torch.where(noisy, (image + 0.1 * torch.randn_like(image)).clamp(0, 1), image)
+        for slot in torch.nonzero(torch.rand(count) < config.noise).flatten().tolist():
+            noise = 0.1 * torch.randn(image[slot].shape).to(self.device)
+            image[slot] = (image[slot] + noise).clamp(0, 1)
         features = torch.where(wide, torch.zeros_like(state.features), state.features)
-        valid = torch.where(true, torch.ones(count), state.valid)
-        return State(image, features, torch.where(cold, torch.zeros(count), valid))
+        valid = torch.where(true, torch.ones_like(state.valid), state.valid)
+        return State(image, features, torch.where(cold, torch.zeros_like(valid), valid))
 
     def _terms(
         self, batch: Batch, state: State, output: Output, following: State, details: Details
@@ -174,9 +183,6 @@ class Trainer:
         inside = (small_parts > 0)[:, None].float()
         found = {
             "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
-            "composite": losses.weighted_l1(
-                output.image.float(), self._composite(batch.target), emphasis
-            ),
             "painted": losses.weighted_l1(details.painted.float(), batch.target, emphasis),
             "gradient": losses.gradient_l1(painted, batch.target, emphasis),
             "change": self._change(batch, state, painted, emphasis),
@@ -199,11 +205,13 @@ class Trainer:
         return losses.weighted_l1(change, batch.target - batch.before, emphasis * going_on)
 
     def _perceptual(self, batch: Batch, output: Output) -> Tensor:
+        """The picture at half size, and faces and hands as they are."""
         assert self.perceptual is not None
-        truth = self._composite(batch.target)
-        half = [F.avg_pool2d(x, 2) for x in (output.image.float(), truth)]
-        with torch.autocast("cpu", torch.bfloat16):
-            return self.perceptual(*half)
+        pair = output.image.float(), self._composite(batch.target)
+        half = [F.avg_pool2d(x, 2) for x in pair]
+        close = [close_ups(x, batch.crops) for x in pair]
+        with self._autocast():
+            return self.perceptual(*half) + self.perceptual(*close)
 
     def _composite(self, image: Tensor) -> Tensor:
         """Premultiplied RGBA over the backdrop, in -1..1."""
@@ -215,7 +223,7 @@ class Trainer:
         real, fake = self._composite(batch.target), output.image.float()
         judged = [(x, batch.condition, close_ups(x, batch.crops)) for x in (real, fake)]
         self.critics.requires_grad_(True)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self._autocast():
             on_real = self.critics(*judged[0])
             on_fake = self.critics(*(x.detach() for x in judged[1]))
         loss = losses.critic_loss(on_real, on_fake)
@@ -223,7 +231,7 @@ class Trainer:
         loss.backward()
         self.critic_optimizer.step()
         self.critics.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16):
+        with self._autocast():
             on_fake = self.critics(*judged[1])
         pays = losses.generator_adversarial(on_fake)
         match = losses.feature_matching(on_real, on_fake)
@@ -249,17 +257,13 @@ class Trainer:
         state = self.average.initial_state(1)
         columns = []
         for frame in range(12 * frames):
-            batch = side.next()
+            batch = side.next().to(self.device)
             if batch.start[0]:
                 state = self.average.initial_state(1)
             output, state = self.average.step(batch.condition, batch.style, state)
             if frame % 12 == 11:
                 columns.append(torch.cat([output.image[0], self._composite(batch.target)[0]], 1))
-        return torch.cat(columns, 2).clamp(-1, 1)
+        return torch.cat(columns, 2).clamp(-1, 1).cpu()
 
     def _sample_config(self) -> TrainConfig:
         return replace(self.config, batch=1, crop=0, restart=0.05, seed=self.step_index, gaps=(1,))
-
-
-def _fast(module: Any) -> Any:
-    return module.to(memory_format=torch.channels_last)

@@ -6,21 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model import package
-from ..model.condition.pose.retarget import mirrored
-from ..model.condition.pose.skeleton import Measures, measure
+from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
 from .clips import Clip, Streams, open_clips
 from .config import TrainConfig
 from .loop import Trainer
+from .measures import measure_clips
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ def open_data(folder: Path) -> DataSet:
     if not paths:
         raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
     about = [json.loads((path / "clip.json").read_text()) for path in paths]
-    measures = _measure(paths, about, picture.shape[1] / picture.shape[0])
+    measures = measure_clips(paths, about, picture.shape[1] / picture.shape[0])
     names = dict(sorted({int(clip["style"]): str(clip["name"]) for clip in about}.items()))
     rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
     return DataSet(
@@ -60,28 +58,15 @@ def open_data(folder: Path) -> DataSet:
     )
 
 
-def _measure(paths: list[Path], about: list[dict[str, Any]], aspect: float) -> Measures:
-    """Measure the dancer on the clips in which it was truly detected."""
-    detected = [p for p, clip in zip(paths, about, strict=True) if clip["detected"]] or paths
-    found = np.concatenate([np.load(path / "landmarks.npy") for path in detected])
-    found = found[np.isfinite(found).all((1, 2))].astype(np.float32)
-    return measure(found, idle_landmarks(found), aspect)
-
-
-def idle_landmarks(found: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Find the calmest of landmarks [T, 33, 4], facing with arms down; make it symmetric."""
-    x, y = found[..., 0], found[..., 1]
-    facing = x[:, 11] - x[:, 12]
-    hanging = y[:, [15, 16]].min(1) - y[:, [11, 12]].max(1)
-    tall = y[:, [29, 30]].min(1) - y[:, 0]
-    wide = np.abs(x[:, 27] - x[:, 28]) + 0.3 * (x[:, 15] - x[:, 16])
-    aside = np.abs(x[:, 0] - x[:, [7, 8]].mean(1))
-    straight = tall >= np.percentile(tall, 90)
-    calm = 2 * facing + hanging - wide - 4 * aside
-    best = int(np.argmax(np.where(straight, calm, -np.inf)))
-    frame = found[best].copy()
-    frame[:, 0] += 0.5 - frame[[23, 24], 0].mean()
-    return (frame + mirrored(frame)) / 2
+def pick_device(wanted: str | None) -> str:
+    """Return the device to train on; raises InputError naming what this machine has."""
+    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if wanted is None:
+        return gpus[0] if gpus else "cpu"
+    known = ["cpu", *(["cuda", *gpus] if gpus else [])]
+    if wanted not in known:
+        raise InputError(f"no device {wanted!r} here: there is {', '.join(known)}")
+    return wanted
 
 
 def part_table(parts: tuple[str, ...]) -> Tensor:

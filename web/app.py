@@ -12,9 +12,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from ..model.errors import InputError
-from ..model.live import LiveModel
+from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
-from ..stream.session import UnknownStyle
 from ..stream.webrtc.peers import NoSuchSession, Peers
 from ..stream.webrtc.sdp import NoVideo
 from .requests import Refused, read_json

@@ -17,7 +17,7 @@ from .stepper import SerialStepper
 
 log = logging.getLogger(__name__)
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Raise it when `Generator.step` computes something else from the same weights."""
 
 

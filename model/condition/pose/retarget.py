@@ -3,7 +3,7 @@
 Stateful, one per session; the same code conditions live and in training. What is measured is, per
 bone, the direction in the picture and the foreshortening (length over this user's calibrated
 length); what is kept is the dancer's proportions. Foreshortening can only shorten, so scale and
-lengths follow peaks fast and forget slowly.
+lengths grow sooner than they shrink.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,13 @@ EASE_IN, EASE_OUT = 0.06, 0.35
 """Time constants, seconds, of taking up and letting go."""
 MARGIN = 0.03
 """Landmarks further outside the picture than this are guesses."""
-NEARER, FARTHER = 0.5, 10.0
+NEARER, FARTHER = 3.0, 6.0
 """Time constants, seconds, of growing and shrinking in the picture."""
+LONGER, SHORTER = 3.0, 10.0
+"""Time constants, seconds, of finding this user's bones longer, and of doubting it again."""
+STRETCHED = 0.9
+"""Share of its length from which a bone counts as lying in the picture: lengths are noisy, and a
+straight leg must not keep buckling."""
 STANDING = 0.12
 """Feet within this many torsos of the floor are standing on it."""
 SETTLING = 1.5
@@ -143,7 +148,7 @@ class Retargeter:
         flat = np.linalg.norm(vectors[:, :2], axis=1)
         lengths = flat / scale
         self._calibrate(lengths, step)
-        ratio = np.clip(lengths / self._user.lengths, 0, 1)
+        ratio = np.clip(lengths / (STRETCHED * self._user.lengths), 0, 1)
         away = np.sqrt(1 - ratio**2) * np.tanh(
             vectors[:, 2] / (0.3 * scale * self._user.lengths + 1e-6)
         )
@@ -156,12 +161,12 @@ class Retargeter:
         self._vectors = np.where(keep, found, self._vectors).astype(np.float32)
 
     def _calibrate(self, lengths: NDArray[np.float32], step: float) -> None:
-        """Follow this user's bone lengths (in torsos): peaks fast, back to the dancer's slowly."""
+        """Follow this user's bone lengths (in torsos), and doubt them in favour of the dancer's."""
         own = self._user.lengths
         prior = self._dancer.lengths / self._dancer.torso
         longer = self._held & (lengths > own)
         target = np.where(longer, np.minimum(lengths, 1.6 * prior), prior)
-        rate = np.where(longer, _rate(step, 0.4), _rate(step, 60.0))
+        rate = np.where(longer, _rate(step, LONGER), _rate(step, SHORTER))
         self._user.lengths = (own + (target - own) * rate).astype(np.float32)
         self._user.lengths[_TORSO] = 1.0
 
