@@ -47,6 +47,7 @@ class Session:
         self._style = renderer.model.style(style)
         self._mirror = self._mirrored = mirror
         self._marker = marker
+        self._watched = True
         self._reset = False
         self._failures = 0
         self._seat = renderer.acquire(self._deliver, self._failed, self.close)
@@ -63,9 +64,16 @@ class Session:
         return self.inbox.dropped + self._seat.inbox.dropped + self.outbox.dropped
 
     def put(self, frame: Frame) -> None:
-        """Take a frame in; the newest wins."""
+        """Take a frame in; the newest wins. Nothing is painted for nobody."""
         self.stats.came_in()
-        self.inbox.put(frame)
+        if self._watched:
+            self.inbox.put(frame)
+
+    def watch(self, on: bool) -> None:
+        """Paint, or rest while nobody watches; what was painted long ago is forgotten."""
+        if on and not self._watched:
+            self.reset()
+        self._watched = on
 
     def set_style(self, index: int) -> None:
         """Paint in another style. Raises UnknownStyle, which names the accepted range."""

@@ -77,6 +77,32 @@ def test_a_jump_is_kept_and_the_floor_is_found_again() -> None:
     assert abs(landed[FEET, 1].max() - ground) < 0.01
 
 
+def test_stepping_back_from_the_camera_keeps_the_dancer_tall() -> None:
+    """Click, then walk back until the camera sees all of you."""
+    sizes = np.r_[np.full(30, 1.5), np.linspace(1.5, 0.6, 60), np.full(60, 0.6)]
+    frames = [standing(height=h, top=0.95 - h) for h in sizes]
+    joints = play(Retargeter(dancer()), frames)
+    idle = to_joints(standing(), 1.0)
+    assert abs(joints[-1][INDEX["head"], 1] - idle[INDEX["head"], 1]) < 0.05
+    assert max(j[INDEX["head"], 1] for j in joints[90:]) < idle[INDEX["head"], 1] + 0.1
+
+
+def test_somebody_smaller_who_comes_later_is_measured_anew() -> None:
+    retargeter = Retargeter(dancer())
+    play(retargeter, [standing()] * 30 + [None] * 300)
+    joints = play(retargeter, [standing(height=0.5, top=0.4)] * 20, start=11.0)[-1]
+    assert abs(joints[INDEX["head"], 1] - to_joints(standing(), 1.0)[INDEX["head"], 1]) < 0.02
+
+
+def test_a_long_bow_is_no_step_back() -> None:
+    bowed = standing()
+    low = bowed[23, 1] - 0.15 * (bowed[23, 1] - bowed[:23, 1])
+    bowed[:23, 1] = low
+    joints = play(Retargeter(dancer()), [standing()] * 30 + [bowed] * 90)[-1]
+    torso = joints[INDEX["pelvis"], 1] - joints[INDEX["chest"], 1]
+    assert torso < 0.5 * dancer().torso
+
+
 def test_sitting_down_bends_the_knees_and_keeps_the_feet() -> None:
     seated = standing()
     seated[:23, 1] += 0.19

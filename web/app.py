@@ -14,12 +14,13 @@ from starlette.exceptions import HTTPException
 from ..model.errors import InputError
 from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
-from ..stream.webrtc.peers import NoSuchSession, Peers
+from ..stream.webrtc.peers import NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
 from .requests import Refused, read_json
+from .whip import add_whip
 
 STATIC = Path(__file__).parent / "static"
-STATUS = {NoSuchSession: 404, NoVideo: 422, UnknownStyle: 422}
+STATUS = {NoSuchSession: 404, NameTaken: 409, NoVideo: 422, UnknownStyle: 422}
 
 
 class Offer(msgspec.Struct, kw_only=True):
@@ -44,6 +45,7 @@ def create_app(model: LiveModel, *, max_sessions: int = 4, marker: bool = False)
     app.state.peers = peers
     _add_errors(app)
     _add_api(app, model, peers)
+    add_whip(app, model, peers)
     _add_page(app)
     return app
 
@@ -93,6 +95,10 @@ def _add_page(app: FastAPI) -> None:
     async def index() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
+    @app.get("/view/{session}")
+    async def view(session: str) -> FileResponse:
+        return FileResponse(STATIC / "view.html", headers={"Cache-Control": "no-cache"})
+
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
 
 
@@ -106,7 +112,8 @@ def _add_errors(app: FastAPI) -> None:
         return _sentence(STATUS.get(type(error), 400), str(error))
 
     @app.exception_handler(TooManySessions)
-    async def too_many(_: Request, error: TooManySessions) -> JSONResponse:
+    @app.exception_handler(TooManyViewers)
+    async def too_many(_: Request, error: Exception) -> JSONResponse:
         return _sentence(503, str(error))
 
     @app.exception_handler(HTTPException)

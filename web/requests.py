@@ -1,4 +1,4 @@
-"""Reading what a client posted: small JSON objects, refused with a sentence otherwise."""
+"""Reading what a client posted: small JSON objects or SDP, refused with a sentence otherwise."""
 
 from typing import TypeVar
 
@@ -20,17 +20,26 @@ class Refused(Exception):
 
 async def read_json(request: Request, kind: type[T]) -> T:
     """Parse the body into `kind`. Raises Refused with 400, 413 or 415."""
-    content = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if content != "application/json":
-        raise Refused(415, f'the body is "{content or "untyped"}"; send application/json')
-    body = await _read_body(request)
+    body = await _read_body(request, "application/json")
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Refused(400, f"the body is not the JSON object expected here: {error}") from error
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_sdp(request: Request) -> str:
+    """Take an SDP body. Raises Refused with 400, 413 or 415."""
+    body = await _read_body(request, "application/sdp")
+    try:
+        return body.decode()
+    except UnicodeError as error:
+        raise Refused(400, "the offer is not SDP: it is not text") from error
+
+
+async def _read_body(request: Request, expected: str) -> bytes:
+    content = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content != expected:
+        raise Refused(415, f'the body is "{content or "untyped"}"; send {expected}')
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""One browser: its peer connection, its session, and the tasks between them."""
+"""One client: its peer connection, and what it puts into a session or gets out of it."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ from aiortc import (
 from ...model.errors import InputError
 from ..protocol import Ready
 from ..session import Session
+from .broadcast import Broadcast, BroadcastTrack
 from .control import ControlChannel
 from .receive import drain, tune
-from .send import PictureTrack, bitrate_for, pin_bitrate
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +28,28 @@ SILENCE_S = 30.0
 
 
 class Peer:
-    """Owns a peer connection and the session behind it."""
+    """A peer connection to a session's broadcast.
 
-    def __init__(self, name: str, session: Session) -> None:
+    direction: of the server's side: sendrecv (a page), recvonly (a publisher) or sendonly (a
+    viewer, who leaves the session as it is; the others end it with themselves).
+    """
+
+    def __init__(self, name: str, broadcast: Broadcast, direction: str) -> None:
         self.name = name
-        self.session = session
+        self.broadcast = broadcast
+        self.session: Session = broadcast.session
+        self.owns = direction != "sendonly"
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._control: ControlChannel | None = None
         self._drain: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._born = self._last_heard = time.monotonic()
-        track = PictureTrack(session.outbox, session.stats.went_out)
-        self._video: RTCRtpTransceiver = self._pc.addTransceiver(track, direction="sendrecv")
+        self._track = None if direction == "recvonly" else BroadcastTrack(broadcast)
+        self._video: RTCRtpTransceiver = self._pc.addTransceiver(
+            self._track or "video", direction=direction
+        )
         self._video.setCodecPreferences(preferred_codecs())
-        self._frames = tune(self._video.receiver)
+        self._frames = tune(self._video.receiver) if self.owns else None
         self._pc.on("track", self._on_track)
         self._pc.on("datachannel", self._on_channel)
 
@@ -50,9 +58,8 @@ class Peer:
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             self._refuse_other_media()
-            model = self.session.model
-            codec = self._video._codecs[0].name
-            pin_bitrate(self._video.sender, codec, bitrate_for(model.width, model.height))
+            if self._track:
+                self._track.start(self._video.sender, self._video._codecs[0].name)
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:  # aiortc raises bare errors of many kinds for a bad offer
             raise InputError(f"the offer cannot be answered: {error or 'incomplete'}") from error
@@ -66,6 +73,8 @@ class Peer:
         now = time.monotonic()
         if self._pc.connectionState != "connected" and now - self._born > CONNECT_TIMEOUT_S:
             return True
+        if not self.owns:
+            return False
         return now - max(self._last_heard, self.session.stats.last_in) > SILENCE_S
 
     async def close(self) -> None:
@@ -75,7 +84,10 @@ class Peer:
         await asyncio.shield(self._closing)
 
     async def _hang_up(self) -> None:
-        self.session.close()
+        if self.owns:
+            self.session.close()
+        if self._track:
+            self._track.stop()
         if self._control:
             self._control.close()
         if self._drain:
@@ -88,11 +100,11 @@ class Peer:
                 transceiver.direction = "inactive"
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        if track is self._video.receiver.track:
+        if self.owns and track is self._video.receiver.track:
             self._drain = asyncio.ensure_future(drain(track, self.session.put, self._frames))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label != "control" or self._control:
+        if channel.label != "control" or self._control or not self.owns:
             return
         model = self.session.model
         ready = Ready(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import secrets
 
 from ...model.errors import InputError
@@ -10,17 +11,29 @@ from ...model.live import LiveModel
 from ..protocol import StatsReport
 from ..renderer import Renderer
 from ..session import Session
+from .broadcast import Broadcast
 from .ice import allow_loopback, resolve_mdns
 from .peer import Peer
-from .sdp import check_offer
+from .sdp import as_dtls_server, check_offer
 
 logger = logging.getLogger(__name__)
 
 SWEEP_S = 2.0
+MAX_VIEWERS = 32
+"""Of one session."""
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class NoSuchSession(InputError):
-    """A session id that is not, or no longer, in use."""
+    """A session name that is not, or no longer, in use."""
+
+
+class NameTaken(InputError):
+    """A session name that is in use."""
+
+
+class TooManyViewers(Exception):
+    """A session with as many viewers as it may have."""
 
 
 class Peers:
@@ -34,7 +47,7 @@ class Peers:
         allow_loopback()
 
     def __len__(self) -> int:
-        return len(self._peers)
+        return sum(peer.owns for peer in self._peers.values())
 
     async def answer(
         self,
@@ -44,31 +57,48 @@ class Peers:
         style: int = 0,
         mirror: bool = True,
         client: str | None = None,
+        direction: str = "sendrecv",
+        name: str | None = None,
     ) -> tuple[str, str]:
-        """Open a session for an offer; return its id and the answer's SDP.
+        """Open a session for an offer; return its name and the answer's SDP.
 
-        client: the address the offer came from. Raises InputError, TooManySessions.
+        client: the address the offer came from. direction: sendrecv, or recvonly for somebody who
+        only publishes. Raises InputError, NameTaken, TooManySessions.
         """
-        check_offer(sdp, kind)
+        check_offer(sdp, kind, direction)
         await self._sweep()
+        name = self._new_name(name)
         session = Session(self.renderer, style=style, mirror=mirror, marker=self._marker)
-        peer = Peer(secrets.token_urlsafe(12), session)
-        self._peers[peer.name] = peer
-        if self._sweeper is None:
-            self._sweeper = asyncio.ensure_future(self._keep_sweeping())
-        try:
-            return peer.name, await peer.answer(resolve_mdns(sdp, client))
-        except BaseException:
-            await self._drop(peer)
-            raise
+        return name, await self._admit(Peer(name, Broadcast(session), direction), sdp, client)
+
+    async def watch(self, name: str, sdp: str, *, client: str | None = None) -> tuple[str, str]:
+        """Add a viewer to a session; return the viewer's name and the answer's SDP.
+
+        Raises InputError, NoSuchSession, TooManyViewers.
+        """
+        owner = self._find(name)
+        check_offer(sdp, "offer", "sendonly")
+        await self._sweep()
+        if len(self._viewers(owner)) >= MAX_VIEWERS:
+            raise TooManyViewers(f"{MAX_VIEWERS} viewers watch this session, and that is the limit")
+        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, "sendonly")
+        return viewer.name, await self._admit(viewer, sdp, client)
 
     def stats(self, name: str) -> StatsReport:
         """Return a session's statistics. Raises NoSuchSession."""
         return self._find(name).session.report()
 
-    async def close(self, name: str) -> None:
-        """End a session. Raises NoSuchSession."""
-        await self._drop(self._find(name))
+    async def close(self, name: str, viewer: str | None = None) -> None:
+        """End a session, or one viewer of it. Raises NoSuchSession."""
+        owner = self._find(name)
+        if viewer is None:
+            await self._drop(owner)
+            return
+        for peer in self._viewers(owner):
+            if peer.name == viewer:
+                await self._drop(peer)
+                return
+        raise NoSuchSession("no such viewer; it may have left")
 
     async def close_all(self, timeout: float = 1.0) -> None:
         """End everything within `timeout` seconds."""
@@ -83,17 +113,44 @@ class Peers:
         await asyncio.to_thread(self.renderer.close, 0.5)
 
     def _find(self, name: str) -> Peer:
-        if name not in self._peers:
+        peer = self._peers.get(name)
+        if peer is None or not peer.owns:
             raise NoSuchSession("no such session; it may have ended")
-        return self._peers[name]
+        return peer
+
+    def _viewers(self, owner: Peer) -> list[Peer]:
+        everyone = self._peers.values()
+        return [peer for peer in everyone if peer.session is owner.session and not peer.owns]
+
+    def _new_name(self, wanted: str | None) -> str:
+        if wanted is None:
+            return secrets.token_urlsafe(12)
+        if not _NAME.fullmatch(wanted):
+            raise InputError(f"the session name {wanted[:80]!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
+        if wanted in self._peers:
+            raise NameTaken(f"the session name {wanted!r} is in use; end that session first")
+        return wanted
+
+    async def _admit(self, peer: Peer, sdp: str, client: str | None) -> str:
+        self._peers[peer.name] = peer
+        if self._sweeper is None:
+            self._sweeper = asyncio.ensure_future(self._keep_sweeping())
+        try:
+            return await peer.answer(as_dtls_server(resolve_mdns(sdp, client)))
+        except BaseException:
+            await self._drop(peer)
+            raise
 
     async def _drop(self, peer: Peer) -> None:
-        self._peers.pop(peer.name, None)
-        await peer.close()
+        """Let a peer go; with a session go those who watch it."""
+        leaving = [*self._viewers(peer), peer] if peer.owns else [peer]
+        for one in leaving:
+            self._peers.pop(one.name, None)
+        await asyncio.gather(*(one.close() for one in leaving))
 
     async def _sweep(self) -> None:
         for peer in [peer for peer in self._peers.values() if peer.dead]:
-            logger.info("session %s is gone", peer.name)
+            logger.info("%s %s is gone", "session" if peer.owns else "viewer", peer.name)
             await self._drop(peer)
 
     async def _keep_sweeping(self) -> None:

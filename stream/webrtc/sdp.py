@@ -7,8 +7,16 @@ from ...model.errors import InputError
 MAX_SDP_BYTES = 64 * 1024
 
 
-def check_offer(sdp: str, kind: str) -> None:
-    """Raise InputError unless this is an offer (RFC 8866) with video that can be returned."""
+DIRECTIONS = {
+    "sendrecv": ({"sendrecv"}, "the painted video comes back on the same line"),
+    "recvonly": ({"sendonly", "sendrecv"}, "the server only takes video here"),
+    "sendonly": ({"recvonly", "sendrecv"}, "the server only gives video here"),
+}
+"""By what the server's side is to be: what an offer may say, and why."""
+
+
+def check_offer(sdp: str, kind: str, direction: str = "sendrecv") -> None:
+    """Raise InputError unless this is an offer (RFC 8866) whose video fits our direction."""
     if kind != "offer":
         raise InputError(f'the session description is of type "{kind}"; an "offer" is expected')
     if len(sdp) > MAX_SDP_BYTES:
@@ -17,13 +25,18 @@ def check_offer(sdp: str, kind: str) -> None:
     videos = [media for media in description.media if media.kind == "video" and media.port]
     if not videos:
         raise NoVideo("the offer has no video; add a camera track before making the offer")
-    if videos[0].direction != "sendrecv":
-        raise NoVideo(
-            f'the offer\'s video is "{videos[0].direction}"; it must be "sendrecv": '
-            "the painted video comes back on the same line"
-        )
+    accepted, why = DIRECTIONS[direction]
+    if videos[0].direction not in accepted:
+        known = " or ".join(f'"{name}"' for name in sorted(accepted))
+        raise NoVideo(f'the offer\'s video is "{videos[0].direction}"; it must be {known}: {why}')
     if not any(codec.name.upper() in ("VP8", "H264") for codec in videos[0].rtp.codecs):
         raise NoVideo("the offer has neither VP8 nor H264; one of them is needed")
+
+
+def as_dtls_server(sdp: str) -> str:
+    """Let the other side begin DTLS: aiortc's client greets with ECDSA suites only, and peers
+    with an RSA certificate (GStreamer, libdatachannel) would find no cipher in common."""
+    return sdp.replace("a=setup:actpass", "a=setup:active")
 
 
 class NoVideo(InputError):

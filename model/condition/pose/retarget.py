@@ -33,6 +33,13 @@ MARGIN = 0.03
 """Landmarks further outside the picture than this are guesses."""
 NEARER, FARTHER = 3.0, 6.0
 """Time constants, seconds, of growing and shrinking in the picture."""
+AWAY = 0.3
+"""Time constant, seconds, of shrinking when no bone at all is as long as it was: somebody stepped
+back, or somebody else is there."""
+AT_LEAST = 0.8
+"""Share of its length that the straightest of a body's bones has."""
+GONE = 5.0
+"""Seconds after which whoever comes is somebody else."""
 LONGER, SHORTER = 3.0, 10.0
 """Time constants, seconds, of finding this user's bones longer, and of doubting it again."""
 STRETCHED = 0.9
@@ -52,6 +59,10 @@ _FEET = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("hee
 _SHINS = [BONE[f"{side}_ankle"] for side in ("left", "right")]
 _CLAVICLES = [BONE[f"{side}_shoulder"] for side in ("left", "right")]
 _TORSO, _NECK = BONE["chest"], BONE["head"]
+_SPANS = np.array(
+    [_TORSO, _NECK]
+    + [BONE[f"{s}_{n}"] for s in ("left", "right") for n in ("elbow", "wrist", "knee", "ankle")]
+)
 _PART_OF_JOINT = JOINT_MATRIX > 0
 
 
@@ -74,12 +85,16 @@ class Retargeter:
     def reset(self) -> None:
         """Forget the user; the next frame starts from the idle stance."""
         count = len(BONES)
-        self._user = _Calibration(self._dancer.lengths / self._dancer.torso)
+        self._forget_user()
         self._weights = np.zeros(count, np.float32)
         self._held = np.zeros(count, bool)
         self._vectors = self._dancer.idle.copy()
         self._root = np.zeros(2, np.float32)  # aside from the middle, and above the floor
         self._time: float | None = None
+        self._seen: float | None = None
+
+    def _forget_user(self) -> None:
+        self._user = _Calibration(self._dancer.lengths / self._dancer.torso)
 
     def update(
         self,
@@ -99,6 +114,9 @@ class Retargeter:
         if landmarks is None or not np.isfinite(landmarks).all():
             self._let_go(step)
             return self._assemble(time_s)
+        if self._seen is not None and time_s - self._seen > GONE:
+            self._forget_user()
+        self._seen = time_s
         if mirror:
             landmarks = mirrored(landmarks)
         joints = to_joints(landmarks, aspect)
@@ -136,9 +154,14 @@ class Retargeter:
         scale = self._user.scale
         if scale is None:
             self._user.scale = found
-        else:
-            seconds = NEARER if found > scale else FARTHER
-            self._user.scale = scale + (found - scale) * _rate(step, seconds)
+            return
+        spans = _SPANS[self._held[_SPANS]]
+        straightest = max((flat[spans] / own[spans]).max(), found) if len(spans) else found
+        seconds = NEARER if found > scale else FARTHER
+        if straightest < AT_LEAST * scale:
+            found, seconds = float(straightest), AWAY
+            self._user.floor = None
+        self._user.scale = scale + (found - scale) * _rate(step, seconds)
 
     def _observe(self, vectors: NDArray[np.float32], step: float) -> None:
         """Direction and foreshortening of the held bones, on the dancer's lengths."""

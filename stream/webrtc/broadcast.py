@@ -1,0 +1,169 @@
+"""One session's pictures, encoded once for everybody who watches."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import av
+from aiortc import MediaStreamTrack, RTCRtpSender
+from aiortc.mediastreams import MediaStreamError
+from av.video.reformatter import VideoReformatter
+
+from ..mailbox import Closed
+from ..protocol import Frame
+from ..session import Session
+from .send import bitrate_for, keyframe_wanted, make_encoder, relay
+
+logger = logging.getLogger(__name__)
+
+MAX_UNSENT = 30
+KEYFRAME_GAP_S = 0.3
+"""Keyframes are no closer than this, however many viewers ask for one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """RTP payloads of one picture, its time at 90 kHz, and whether it can be decoded alone."""
+
+    payloads: list[bytes]
+    timestamp: int
+    key: bool
+
+
+class Broadcast:
+    """Takes a session's pictures as they come; use it from the event loop.
+
+    While nobody watches, the session paints nothing.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._lanes: dict[str, _Lane] = {}
+        self._reformatter = VideoReformatter()
+        self._task = asyncio.ensure_future(self._run())
+        session.watch(False)
+
+    def join(self, track: "BroadcastTrack", codec: str) -> "_Lane":
+        """Feed a track, from the next keyframe on; codec: VP8 or H264."""
+        if codec not in self._lanes:
+            model = self.session.model
+            self._lanes[codec] = _Lane(codec, bitrate_for(model.width, model.height))
+        lane = self._lanes[codec]
+        lane.watchers.add(track)
+        lane.ask_for_keyframe()
+        self.session.watch(True)
+        return lane
+
+    def leave(self, track: "BroadcastTrack") -> None:
+        """Stop feeding a track; a lane that nobody watches loses its encoder."""
+        for codec, lane in list(self._lanes.items()):
+            lane.watchers.discard(track)
+            if not lane.watchers:
+                del self._lanes[codec]
+        self.session.watch(bool(self._lanes))
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                frame = await self.session.outbox.receive()
+                frame.marks["taken"] = time.monotonic_ns()
+                lanes = list(self._lanes.values())
+                try:
+                    pictures = await loop.run_in_executor(None, self._encode, frame, lanes)
+                except Exception:
+                    logger.exception("a picture could not be encoded")
+                    continue
+                for lane, picture in zip(lanes, pictures, strict=True):
+                    lane.hand_out(picture)
+                frame.marks["sent"] = time.monotonic_ns()
+                self.session.stats.went_out(frame.captured_ns, frame.marks)
+        except Closed:
+            for lane in self._lanes.values():
+                for track in list(lane.watchers):
+                    track.end()
+
+    def _encode(self, frame: Frame, lanes: list["_Lane"]) -> list[Encoded]:
+        rgb = av.VideoFrame.from_ndarray(frame.planes["rgb"], format="rgb24")
+        picture = self._reformatter.reformat(rgb, format="yuv420p")
+        picture.pts, picture.time_base = frame.pts, frame.time_base
+        return [lane.encode(picture) for lane in lanes]
+
+
+class _Lane:
+    """One codec: an encoder, and those who watch through it."""
+
+    def __init__(self, codec: str, bitrate: int) -> None:
+        self.watchers: set[BroadcastTrack] = set()
+        self._encoder: Any = make_encoder(codec, bitrate)
+        self._key_wanted = True
+        self._last_key = float("-inf")
+
+    def ask_for_keyframe(self) -> None:
+        self._key_wanted = True
+
+    def encode(self, picture: av.VideoFrame) -> Encoded:
+        key = self._key_wanted and time.monotonic() - self._last_key > KEYFRAME_GAP_S
+        if key:
+            self._key_wanted, self._last_key = False, time.monotonic()
+        payloads, timestamp = self._encoder.encode(picture, key)
+        return Encoded(payloads=payloads, timestamp=timestamp, key=key)
+
+    def hand_out(self, encoded: Encoded) -> None:
+        for track in self.watchers:
+            track.hand(encoded)
+
+
+class BroadcastTrack(MediaStreamTrack):
+    """A viewer's share of a broadcast, for a sender that `relay` was called on.
+
+    Pictures depend on one another, so none is skipped; a viewer that stalls for MAX_UNSENT of them
+    goes on with a keyframe.
+    """
+
+    kind = "video"
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        super().__init__()
+        self._broadcast = broadcast
+        self._unsent: asyncio.Queue[Encoded | None] = asyncio.Queue()
+        self._lost = True
+        self._lane: _Lane | None = None
+        self._sender: RTCRtpSender | None = None
+
+    def start(self, sender: RTCRtpSender, codec: str) -> None:
+        """Join the broadcast, once the codec is agreed on."""
+        relay(sender)
+        self._sender = sender
+        self._lane = self._broadcast.join(self, codec)
+
+    def hand(self, encoded: Encoded) -> None:
+        """Take the next picture."""
+        if self._unsent.qsize() >= MAX_UNSENT:
+            self._unsent = asyncio.Queue()
+            self._lost = True
+        if self._lost and not encoded.key:
+            if self._lane:
+                self._lane.ask_for_keyframe()
+            return
+        self._lost = False
+        self._unsent.put_nowait(encoded)
+
+    def end(self) -> None:
+        """No more pictures will come."""
+        self._unsent.put_nowait(None)
+
+    def stop(self) -> None:
+        super().stop()
+        self._broadcast.leave(self)
+
+    async def recv(self) -> Encoded:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if self._lane and self._sender and keyframe_wanted(self._sender):
+            self._lane.ask_for_keyframe()
+        encoded = await self._unsent.get()
+        if encoded is None:
+            self.stop()
+            raise MediaStreamError
+        return encoded

@@ -1,0 +1,279 @@
+"""Publishing and playing by WHIP and WHEP, with real peers over real sockets."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from rotolive.model.live import IdentityModel
+from rotolive.stream.marker import read_marker
+from rotolive.stream.sources import moving_texture
+from rotolive.stream.webrtc.client import Camera, luma, request_json
+from rotolive.stream.webrtc.ice import allow_loopback
+from rotolive.stream.webrtc.peers import Peers
+from rotolive.web.app import create_app
+from rotolive.web.serve import bind
+
+MUXER = """
+import sys, time, av
+url, folder = sys.argv[1:]
+keys = {"cert_file": folder + "/cert.pem", "key_file": folder + "/key.pem"}
+with av.open(url, "w", format="whip", options=keys) as out:
+    settings = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
+    stream = out.add_stream("libx264", rate=30, options=settings)
+    stream.width, stream.height, stream.pix_fmt, stream.gop_size = 320, 240, "yuv420p", 15
+    for i in range(600):
+        picture = av.VideoFrame(320, 240, "yuv420p")
+        for plane in picture.planes:
+            plane.update(bytes([(i * 5) % 256]) * plane.buffer_size)
+        picture.pts = i
+        out.mux(stream.encode(picture))
+        time.sleep(1 / 30)
+"""
+
+
+class Served:
+    """A server in a thread, of the identity model, and what to look into."""
+
+    def __init__(self) -> None:
+        listener = bind("127.0.0.1", 0)
+        app = create_app(IdentityModel(2), max_sessions=2, marker=True)
+        self.peers: Peers = app.state.peers
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(
+            target=self.server.run, kwargs={"sockets": [listener]}, daemon=True
+        )
+        self.thread.start()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    allow_loopback(only=True)
+    made = Served()
+    yield made
+    made.server.should_exit = True
+    made.thread.join(5)
+    assert not made.thread.is_alive()
+
+
+class Peer:
+    """A WHIP publisher (with a camera) or a WHEP player (without)."""
+
+    def __init__(self, url: str, camera: Camera | None = None, codec: str = "VP8") -> None:
+        self.url = url
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.seen: list[tuple[float, int]] = []
+        self.resource = ""
+        self.tag = ""
+        video = self.pc.addTransceiver(camera or "video", "sendonly" if camera else "recvonly")
+        codecs = RTCRtpSender.getCapabilities("video").codecs
+        video.setCodecPreferences([c for c in codecs if c.name.upper() in (codec, "RTX")])
+        self.pc.on("track", lambda track: self._read(track) if camera is None else None)
+
+    async def connect(self) -> "Peer":
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        status, headers, answer = await post(self.url, self.pc.localDescription.sdp)
+        assert status == 201, answer
+        assert headers["content-type"].startswith("application/sdp")
+        self.resource, self.tag = headers["location"], headers["etag"]
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        return self
+
+    def _read(self, track: object) -> None:
+        self.reader = asyncio.ensure_future(self._keep_reading(track))
+
+    async def _keep_reading(self, track) -> None:  # type: ignore[no-untyped-def]
+        while True:
+            try:
+                picture = await track.recv()
+            except MediaStreamError:
+                return
+            self.seen.append((time.monotonic(), read_marker(luma(picture))))
+
+    async def frames(self, count: int, timeout: float = 8) -> None:
+        target = len(self.seen) + count
+        await until(lambda: len(self.seen) >= target, timeout)
+
+
+async def until(condition, timeout: float = 8) -> None:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+async def ask(
+    method: str, url: str, body: str | None = None, kind: str = "application/sdp"
+) -> tuple[int, dict[str, str], str]:
+    def do() -> tuple[int, dict[str, str], str]:
+        data = None if body is None else body.encode()
+        request = urllib.request.Request(url, data, {"Content-Type": kind}, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as reply:
+                headers = {k.lower(): v for k, v in reply.headers.items()}
+                return reply.status, headers, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            headers = {k.lower(): v for k, v in error.headers.items()}
+            return error.code, headers, error.read().decode()
+
+    return await asyncio.to_thread(do)
+
+
+async def post(url: str, body: str) -> tuple[int, dict[str, str], str]:
+    return await ask("POST", url, body)
+
+
+def camera() -> Camera:
+    return Camera(moving_texture(320, 240, frames=10))
+
+
+async def publish(served: Served, query: str = "", codec: str = "VP8") -> tuple[Peer, str]:
+    publisher = await Peer(f"{served.url}/whip/identity{query}", camera(), codec).connect()
+    return publisher, publisher.resource.rpartition("/")[2]
+
+
+async def hang_up(served: Served, *peers: Peer) -> None:
+    for peer in peers:
+        await ask("DELETE", served.url + peer.resource)
+        await peer.pc.close()
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_what_is_published_can_be_played(served: Served, codec: str) -> None:
+    publisher, name = await publish(served, codec=codec)
+    assert publisher.resource == f"/whip/identity/{name}" and publisher.tag.startswith('"')
+    viewer = await Peer(f"{served.url}/whep/{name}", codec=codec).connect()
+    await viewer.frames(20)
+    numbers = [number for _, number in viewer.seen if number]
+    assert len(numbers) > 15 and numbers == sorted(set(numbers))
+    assert (await ask("DELETE", served.url + viewer.resource))[0] == 200
+    assert (await ask("DELETE", served.url + viewer.resource))[0] == 404
+    assert (await ask("DELETE", served.url + publisher.resource))[0] == 200
+    assert len(served.peers) == 0
+    await hang_up(served, viewer, publisher)
+
+
+async def test_all_viewers_share_one_encoder_and_a_late_one_joins_at_once(served: Served) -> None:
+    publisher, name = await publish(served, "?session=stage")
+    assert name == "stage"
+    viewers = [await Peer(f"{served.url}/whep/stage").connect() for _ in range(3)]
+    for viewer in viewers:
+        await viewer.frames(10)
+    broadcast = served.peers._find("stage").broadcast
+    (lane,) = broadcast._lanes.values()
+    assert len(lane.watchers) == 3
+    asked = time.monotonic()
+    late = await Peer(f"{served.url}/whep/stage").connect()
+    await late.frames(1)
+    connected = served.peers._peers[late.resource.rpartition("/")[2]]._pc.connectionState
+    assert connected == "connected" and late.seen[0][0] - asked < 2
+    await hang_up(served, *viewers, late, publisher)
+
+
+async def test_nothing_is_painted_for_nobody(served: Served) -> None:
+    publisher, name = await publish(served)
+    session = served.peers._find(name).session
+    await until(lambda: session.report().in_fps > 5)
+    assert session.report().fps == 0
+    viewer = await Peer(f"{served.url}/whep/{name}").connect()
+    await viewer.frames(5)
+    await hang_up(served, viewer)
+    await until(lambda: session.report().fps == 0)
+    await hang_up(served, publisher)
+
+
+async def test_viewers_leave_with_the_session_and_the_session_stays_without_them(
+    served: Served,
+) -> None:
+    publisher, name = await publish(served)
+    first, second = [await Peer(f"{served.url}/whep/{name}").connect() for _ in range(2)]
+    await second.frames(5)
+    await hang_up(served, first)
+    await second.frames(5)
+    await ask("DELETE", served.url + publisher.resource)
+    assert not served.peers._peers
+    await until(lambda: second.pc.connectionState in ("closed", "failed", "disconnected"), 15)
+    await hang_up(served, second, publisher)
+
+
+async def test_a_page_s_session_can_be_watched_too(served: Served) -> None:
+    from rotolive.stream.webrtc.client import Client
+
+    seen: list[int] = []
+    client = Client(served.url, camera(), lambda number, *_: seen.append(number))
+    await client.connect()
+    viewer = await Peer(f"{served.url}/whep/{client.session}").connect()
+    await viewer.frames(10)
+    await until(lambda: len(seen) > 10)
+    await client.close()
+    await hang_up(served, viewer)
+    await asyncio.to_thread(lambda: request_json(f"{served.url}/api/health"))
+
+
+async def test_what_cannot_be_served_gets_its_status_and_a_sentence(served: Served) -> None:
+    publisher, name = await publish(served, "?session=mine")
+    offer = publisher.pc.localDescription.sdp
+    whip, whep = f"{served.url}/whip/identity", f"{served.url}/whep"
+    for method, url, body, kind, status, words in (
+        ("POST", f"{served.url}/whip/nobody", offer, "application/sdp", 404, "identity"),
+        ("POST", f"{whep}/nobody", offer, "application/sdp", 404, "no such session"),
+        ("POST", whip, offer, "application/json", 415, "application/sdp"),
+        ("POST", whip, "hello", "application/sdp", 400, "not SDP"),
+        ("POST", whip, "x" * 70_000, "application/sdp", 413, "64 KiB"),
+        ("POST", f"{whip}?session=mine", offer, "application/sdp", 409, "in use"),
+        ("POST", f"{whip}?session=a/b", offer, "application/sdp", 400, "A-Z"),
+        ("POST", f"{whip}?style=7", offer, "application/sdp", 422, "no style 7"),
+        ("POST", f"{whip}?style=red", offer, "application/sdp", 422, "style"),
+        ("POST", f"{whep}/{name}", offer, "application/sdp", 422, "recvonly"),
+        ("PATCH", f"{whip}/{name}", "", "application/trickle-ice-sdpfrag", 405, "Not Allowed"),
+        ("DELETE", f"{whip}/nobody", None, "", 404, "no such session"),
+        ("DELETE", f"{whep}/{name}/nobody", None, "", 404, "no such viewer"),
+    ):
+        found, _, text = await ask(method, url, body, kind)
+        assert (found, words in text) == (status, True), (url, found, text)
+    assert len(served.peers) == 1
+    await hang_up(served, publisher)
+
+
+async def test_ffmpeg_s_whip_muxer_publishes(served: Served, tmp_path: Path) -> None:
+    certificate(tmp_path)
+    url = f"{served.url}/whip/identity?session=ffmpeg"
+    command = [sys.executable, "-c", MUXER, url, str(tmp_path)]
+    muxer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        await until(lambda: muxer.poll() is not None or "ffmpeg" in served.peers._peers)
+        assert muxer.poll() is None, muxer.communicate()[1]
+        viewer = await Peer(f"{served.url}/whep/ffmpeg").connect()
+        await viewer.frames(20)
+        await hang_up(served, viewer)
+    finally:
+        muxer.kill()
+        muxer.communicate()
+
+
+def certificate(folder: Path) -> None:
+    """A P-256 certificate, which the muxer does not make by itself."""
+    from aiortc import RTCCertificate
+    from cryptography.hazmat.primitives import serialization
+
+    made = RTCCertificate.generateCertificate()
+    key = made._key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    (folder / "key.pem").write_bytes(key)
+    (folder / "cert.pem").write_bytes(made._cert.public_bytes(serialization.Encoding.PEM))

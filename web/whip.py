@@ -1,0 +1,71 @@
+"""Publishing and playing by the standards: WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep).
+
+    POST /whip/MODEL?style=2&session=stage   publish; the session may be given a name
+    POST /whep/SESSION                       play
+    DELETE the Location that either answers  end it
+
+Answers hold all candidates, so there is nothing to trickle: PATCH is 405, as both allow.
+"""
+
+import hashlib
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from ..model.live import LiveModel
+from ..stream.webrtc.peers import Peers
+from .requests import Refused, read_sdp
+
+
+def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
+    """Add both endpoints to an app."""
+
+    @app.post("/whip/{name}")
+    async def publish(
+        request: Request,
+        name: str,
+        style: int = 0,
+        mirror: bool = False,
+        session: str | None = None,
+    ) -> Response:
+        if name != model.name:
+            raise Refused(404, f"no model {name!r} is served here; there is {model.name!r}")
+        opened, answer = await peers.answer(
+            await read_sdp(request),
+            "offer",
+            style=style,
+            mirror=mirror,
+            client=_client(request),
+            direction="recvonly",
+            name=session,
+        )
+        return _created(answer, f"/whip/{model.name}/{opened}")
+
+    @app.post("/whep/{session}")
+    async def play(request: Request, session: str) -> Response:
+        sdp = await read_sdp(request)
+        viewer, answer = await peers.watch(session, sdp, client=_client(request))
+        return _created(answer, f"/whep/{session}/{viewer}")
+
+    @app.delete("/whip/{name}/{session}")
+    async def unpublish(name: str, session: str) -> Response:
+        await peers.close(session)
+        return Response()
+
+    @app.delete("/whep/{session}/{viewer}")
+    async def leave(session: str, viewer: str) -> Response:
+        await peers.close(session, viewer)
+        return Response()
+
+
+def _client(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _created(answer: str, location: str) -> Response:
+    headers: dict[str, Any] = {
+        "Location": location,
+        "ETag": f'"{hashlib.sha256(answer.encode()).hexdigest()[:16]}"',
+    }
+    return Response(answer, 201, headers, media_type="application/sdp")
