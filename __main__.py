@@ -52,6 +52,8 @@ def serve(
     from .model.live import open_model
     from .web.serve import serve as run
 
+    _at_least("sessions", sessions, 1)
+    _at_least("threads", threads, 1)
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
     page = f"?style={style}" if style else ""
@@ -148,6 +150,8 @@ def synth(
         detect_share: Share of clips whose landmarks MediaPipe finds in the render; the others'
             are made by a noise model.
     """
+    for name, value in (("clips", clips), ("seconds", seconds), ("workers", workers)):
+        _at_least(name, value, 1)
     try:
         from .training.synthetic.clips import synth_actor
     except ImportError as error:
@@ -193,6 +197,7 @@ def train(
     from .training.run import pick_device
     from .training.run import train as run
 
+    _at_least("threads", threads, 1)
     config = replace(PRESETS[preset](), device=pick_device(device), threads=threads, seed=seed)
     config = replace(config, steps=steps or config.steps)
     with Progress() as progress:
@@ -204,7 +209,10 @@ def train(
             if step % 50 == 0 and not progress.console.is_terminal:
                 print(step, text, flush=True)
 
-        path = run(data, out, config, warm_start=warm_start, minutes=minutes, report=report)
+        try:
+            path = run(data, out, config, warm_start=warm_start, minutes=minutes, report=report)
+        except ImportError as error:
+            raise _train_extra(error) from error
     print(path)
 
 
@@ -229,6 +237,7 @@ def bench(
     """
     if json_file is not None and not json_file.parent.is_dir():
         raise InputError(f"{json_file}: there is no folder {json_file.parent}")
+    _at_least("seconds", seconds, 1)
     figures = _measure(what, model, seconds, runtime, clip)
     text = json.dumps(figures, indent=1)
     print(text)
@@ -265,6 +274,11 @@ def _measure_in_process(
     except ImportError as error:
         raise _train_extra(error) from error
     return bench_follow(opened, seconds)
+
+
+def _at_least(name: str, value: float | None, least: int) -> None:
+    if value is not None and value < least:
+        raise InputError(f"--{name} is {value}; {least} or more is accepted")
 
 
 def _train_extra(error: ImportError) -> InputError:

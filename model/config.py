@@ -5,6 +5,9 @@ from typing import Any
 
 from .errors import ModelError
 
+MOST = 8192
+"""No setting of a generator is larger."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
@@ -26,7 +29,18 @@ class GeneratorConfig:
     parts: int = 0
 
     def __post_init__(self) -> None:
-        if self.width % 16 or self.height % 16 or min(self.width, self.height) < 16:
+        counts = {"condition_channels": 1, "styles": 1, "channels": 2, "parts": 0}
+        for name, least in counts.items():
+            _check_count(name, getattr(self, name), least)
+        for name, value in (("width", self.width), ("height", self.height)):
+            _check_count(name, value, 16)
+        if len(self.blocks) != 5:
+            raise ModelError(f"blocks has {len(self.blocks)} numbers; 5 are expected")
+        for value in self.blocks:
+            _check_count("blocks", value, 0)
+        if self.channels % 2:
+            raise ModelError(f"channels is {self.channels}; it must be even")
+        if self.width % 16 or self.height % 16:
             raise ModelError(f"size {self.width}x{self.height}: both must be multiples of 16")
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,6 +57,11 @@ class GeneratorConfig:
             return cls(**{**values, "blocks": tuple(values["blocks"])})
         except (TypeError, KeyError) as error:
             raise ModelError(f"incomplete generator settings: {error}") from error
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if type(value) is not int or not least <= value <= MOST:
+        raise ModelError(f"{name} is {value!r}; a whole number from {least} to {MOST} is expected")
 
 
 def nano(condition_channels: int, styles: int, *, parts: int = 0) -> GeneratorConfig:

@@ -51,9 +51,18 @@ class Card:
             )
         try:
             shape = GeneratorConfig.from_dict(values.pop("generator"))
-            return cls(**{**values, "styles": tuple(values["styles"]), "generator": shape})
+            if not isinstance(values["styles"], list):
+                raise TypeError("styles is no list")
+            card = cls(**{**values, "styles": tuple(values["styles"]), "generator": shape})
         except (KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{source}: its rotolive header lacks something: {error}") from error
+        except ModelError as error:
+            raise ModelError(f"{source}: {error}") from error
+        if not isinstance(card.name, str) or not all(isinstance(s, str) for s in card.styles):
+            raise ModelError(f"{source}: its name and its styles must be text")
+        if len(card.styles) != shape.styles:
+            raise ModelError(f"{source} names {len(card.styles)} styles and has {shape.styles}")
+        return card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +80,10 @@ class Package:
         try:
             generator.load_state_dict(weights)
         except RuntimeError as error:
-            raise ModelError(f"{self.path}: {error}") from error
+            raise ModelError(
+                f"{self.path}: its weights are not those of its settings; was it made by another "
+                "version of rotolive?"
+            ) from error
         return generator.eval().requires_grad_(False)
 
 

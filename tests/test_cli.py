@@ -66,6 +66,21 @@ def test_an_unknown_model_lists_the_known_ones(command: list[str]) -> None:
     assert all(name in said for name in bundled_models())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--sessions", "0"], "--sessions is 0; 1 or more"),
+        (["bench", "runtime", "--seconds", "0"], "--seconds is 0"),
+        (["train", "data", "run", "--threads", "0"], "--threads is 0"),
+        (["synth", "actor", "--out", "never", "--clips", "0"], "--clips is 0"),
+        (["synth", "actor", "--out", "never", "--size", "130"], "size 130: a multiple of 16"),
+    ],
+)
+def test_numbers_out_of_range_are_named(arguments: list[str], words: str) -> None:
+    assert words in rotolive(*arguments, code=2)
+    assert not Path("never").exists()
+
+
 def test_an_unknown_style_lists_the_known_ones(movie: Path, tmp_path: Path) -> None:
     options = ["--model", "identity", "--style", 3]
     assert "no style 3: identity has 0 as is" in rotolive("serve", *options, code=2)

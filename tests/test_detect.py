@@ -44,6 +44,17 @@ def test_somebody_who_joins_does_not_take_over(people: list[NDArray[np.uint8]]) 
         detector.close()
 
 
+def test_reset_lets_go_of_whom_it_followed(people: list[NDArray[np.uint8]]) -> None:
+    wall, (one, two) = backdrop(SIZE), people
+    detector = PoseDetector()
+    try:
+        assert watch(detector, np.hstack([wall, one]), 100, 5)[-1] > 0.6
+        detector.reset()
+        assert watch(detector, np.hstack([two, wall]), 0, 5)[0] < 0.4
+    finally:
+        detector.close()
+
+
 def test_nobody_is_none() -> None:
     detector = PoseDetector()
     try:

@@ -56,6 +56,45 @@ def test_a_newer_format_is_refused_by_its_number(saved: Path, tmp_path: Path) ->
         package.load(path)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("blocks", [1, 1]),
+        ("blocks", [1, 1, 1, 1, -1]),
+        ("channels", -1),
+        ("channels", 48.0),
+        ("channels", "a"),
+        ("width", 256.0),
+        ("width", 10**9),
+        ("styles", 0),
+    ],
+)
+def test_settings_that_cannot_be_are_named(
+    saved: Path, tmp_path: Path, setting: str, value: object
+) -> None:
+    header = _header(saved)
+    header["generator"][setting] = value
+    with pytest.raises(ModelError, match=setting):
+        package.load(_with_header(tmp_path / "odd.safetensors", json.dumps(header)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": None}, {"styles": "xy"}, {"styles": [1, 2]}, {"styles": ["x"]}]
+)
+def test_cards_that_contradict_themselves_are_refused(
+    saved: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    header = _header(saved) | change
+    with pytest.raises(ModelError, match=r"styles|name"):
+        package.load(_with_header(tmp_path / "odd.safetensors", json.dumps(header)))
+
+
+def test_weights_of_other_settings_are_one_sentence(saved: Path, tmp_path: Path) -> None:
+    path = _with_header(tmp_path / "odd.safetensors", json.dumps(_header(saved)))
+    with pytest.raises(ModelError, match="not those of its settings"):
+        package.load(path).generator()
+
+
 def test_pickles_and_strangers_are_refused(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "evil.pt").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(ModelError, match=r"reads \.safetensors"):

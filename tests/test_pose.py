@@ -191,6 +191,14 @@ def test_drawing_peaks_on_the_limb_and_tells_depth() -> None:
     assert planes[forearm, 0, 0] == 0
 
 
+@pytest.mark.parametrize(
+    "change", [{"lengths": [1.0]}, {"idle": None}, {"floor": float("nan")}, {"aspect": "wide"}]
+)
+def test_measures_that_are_damaged_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ModelError, match="measures are"):
+        Measures.from_dict(dancer().to_dict() | change)
+
+
 def test_measures_refuse_another_version() -> None:
     values = dancer().to_dict()
     again = Measures.from_dict(values)

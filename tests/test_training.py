@@ -102,6 +102,46 @@ def test_a_run_writes_a_package_and_goes_on(data: Path, tmp_path: Path) -> None:
     assert seen == [3]
 
 
+def test_a_warm_start_begins_from_weights_and_keeps_the_backdrop(
+    data: Path, tmp_path: Path
+) -> None:
+    base = train(data, tmp_path / "base", config(), name="base")
+    weights = package.load(str(base)).weights
+    weights["backdrop"] = torch.ones_like(weights["backdrop"])
+    found = open_data(data)
+    trainer = trainer_of(found, config())
+    trainer.warm_start({name: value.float() for name, value in weights.items()}, "base")
+    assert torch.equal(trainer.generator.paint.weight, weights["paint.weight"].float())
+    assert torch.equal(trainer.generator.backdrop[0], found.backdrop)
+    again = train(data, tmp_path / "again", replace(config(), steps=1), warm_start=str(base))
+    assert package.load(str(again)).card.provenance["began_from"] == "base after 16 frames"
+    with pytest.raises(InputError, match="sizes"):
+        trainer.warm_start({**weights, "paint.weight": torch.zeros(1)}, "base")
+
+
+def test_a_checkpoint_of_another_run_is_named(data: Path, tmp_path: Path) -> None:
+    found = open_data(data)
+    trainer_of(found, config()).save(tmp_path / "checkpoint.pt")
+    other = trainer_of(found, replace(config(), preset="live"))
+    with pytest.raises(InputError, match="other settings"):
+        other.load(tmp_path / "checkpoint.pt")
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK")
+    with pytest.raises(InputError, match="damaged"):
+        other.load(tmp_path / "checkpoint.pt")
+
+
+def test_the_perceptual_loss_sees_the_picture_and_the_close_ups(data: Path) -> None:
+    found = open_data(data)
+    setting = replace(config(), weights=LossWeights(perceptual=1))
+    trainer = trainer_of(found, setting)
+    terms = next(trainer.run(1))
+    assert terms["perceptual"] > 0
+
+
+def test_a_window_wider_than_the_picture_is_the_picture(data: Path) -> None:
+    assert Streams(open_data(data).clips, 2, replace(config(), crop=4 * SIZE)).window == SIZE
+
+
 def test_streams_play_on_and_restart(data: Path) -> None:
     found = open_data(data)
     streams = Streams(found.clips, 2, config(restart=0.0, gaps=(1,)))
@@ -132,16 +172,18 @@ def test_conditions_stray_less_than_the_retargeting(data: Path) -> None:
 def test_measures_are_fitted_to_what_pictures_show(data: Path) -> None:
     """A detector that finds everybody a tenth too tall must not make a tall dancer."""
     folders = sorted(path.parent for path in data.rglob("clip.json"))
-    for folder in folders:
-        found = np.load(folder / "truth.npy")
-        found[..., 1] = 1 + 1.1 * (found[..., 1] - 1)
-        np.save(folder / "landmarks.npy", found)
-    measures = open_data(data).measures
+    try:
+        for folder in folders:
+            found = np.load(folder / "truth.npy")
+            found[..., 1] = 1 + 1.1 * (found[..., 1] - 1)
+            np.save(folder / "landmarks.npy", found)
+        measures = open_data(data).measures
+        made = retarget_clip(folders[0], measures)
+    finally:
+        for folder in folders:
+            np.save(folder / "landmarks.npy", np.load(folder / "truth.npy"))
     shown = to_joints(np.load(folders[0] / "truth.npy"), 1.0)
-    made = retarget_clip(folders[0], measures)
     error = np.abs(made - shown)[-1, [INDEX["head"], INDEX["left_knee"]], 1]
-    for folder in folders:
-        np.save(folder / "landmarks.npy", np.load(folder / "truth.npy"))
     assert error.max() < 0.01
 
 
@@ -153,9 +195,14 @@ def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:
         open_data(tmp_path)
 
 
-def test_the_idle_stance_is_symmetric() -> None:
-    idle = idle_landmarks(np.stack([standing(middle=0.4), standing(middle=0.6)]))
+def test_the_idle_stance_is_the_calm_one_made_symmetric() -> None:
+    waving = standing(middle=0.5)
+    waving[[13, 15, 17, 19, 21], 1] -= 0.3
+    leaning = standing(middle=0.4)
+    leaning[:23, 0] += 0.002
+    idle = idle_landmarks(np.stack([waving, leaning, waving]))
     assert np.allclose(idle[11, 0] - 0.5, 0.5 - idle[12, 0], atol=1e-6)
+    assert idle[15, 1] > idle[11, 1] + 0.2
 
 
 def test_losses_see_what_they_should() -> None:

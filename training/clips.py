@@ -32,7 +32,7 @@ _LIMBS = [
 
 
 class Clip:
-    """One folder of frames: rgba, parts, motion, landmarks; joints are retargeted as live."""
+    """One folder of frames: rgba, parts, motion, landmarks, and the joints made of those."""
 
     def __init__(self, folder: Path, measures: Measures) -> None:
         self.folder = folder
@@ -131,7 +131,7 @@ class Streams:
         self.clips, self.styles, self.config = clips, styles, config
         self.rng = np.random.default_rng(config.seed)
         self.height, self.width = clips[0].rgba.shape[1:3]
-        self.window = config.crop or self.width
+        self.window = min(config.crop or self.width, self.width)
         self.planes = CHANNELS
         self._by_style = [
             [i for i, clip in enumerate(clips) if clip.style == style] for style in range(styles)

@@ -5,6 +5,7 @@ trains on states that are hundreds of frames old at the price of one frame.
 """
 
 import logging
+import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..model.config import PRESETS as SHAPES
+from ..model.errors import InputError
 from ..model.generator import Details, Generator, Output, State
 from . import losses
 from .clips import Batch, Streams
@@ -58,6 +60,7 @@ class Trainer:
         )
         self.state = self._empty_state()
         self.step_index = 0
+        self.origin = ""
 
     def run(self, steps: int) -> Iterator[dict[str, float]]:
         """Go on for `steps` iterations; yields the terms of each."""
@@ -75,20 +78,36 @@ class Trainer:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a file that `save` wrote."""
-        saved = torch.load(path, map_location=self.device, weights_only=True)
+        """Go on from a file that `save` wrote. Raises InputError for another kind of run."""
+        try:
+            self._load(torch.load(path, map_location=self.device, weights_only=True))
+        except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{path} is damaged, or of a run with other settings; choose another folder"
+            ) from error
+
+    def _load(self, saved: dict[str, Any]) -> None:
         for name in ("generator", "average", "critics", "generator_optimizer", "critic_optimizer"):
             getattr(self, name).load_state_dict(saved[name])
         self.streams.load_state_dict(saved["streams"])
         self.state = State(*saved["state"])
-        self.step_index = saved["step"]
+        self.step_index, self.origin = saved["step"], saved.get("origin", "")
         torch.set_rng_state(saved["rng"].cpu())
 
-    def warm_start(self, weights: dict[str, Tensor]) -> None:
-        """Begin from a packaged model's weights instead of from nothing."""
-        missing, unexpected = self.generator.load_state_dict(weights, strict=False)
-        if extra := [n for n in (*missing, *unexpected) if not n.startswith("parts.")]:
-            raise ValueError(f"the warm start has another shape: {', '.join(extra)}")
+    def warm_start(self, weights: dict[str, Tensor], origin: str) -> None:
+        """Begin from a packaged model's weights instead of from nothing; keeps the backdrop.
+
+        origin: what is told of them in the provenance. Raises InputError for another shape.
+        """
+        known = {name: value for name, value in weights.items() if name != "backdrop"}
+        try:
+            missing, unexpected = self.generator.load_state_dict(known, strict=False)
+        except RuntimeError as error:
+            raise InputError("the warm start has layers of other sizes") from error
+        expected = ("parts.", "backdrop")
+        if extra := [n for n in (*missing, *unexpected) if not n.startswith(expected)]:
+            raise InputError(f"the warm start has another shape: {', '.join(extra)}")
+        self.origin = origin
         self.average.load_state_dict(self.generator.state_dict())
 
     def _whole(self) -> dict[str, Any]:
@@ -98,6 +117,7 @@ class Trainer:
             "streams": self.streams.state_dict(),
             "state": [self.state.image, self.state.features, self.state.valid],
             "step": self.step_index,
+            "origin": self.origin,
             "rng": torch.get_rng_state(),
         }
 
@@ -229,7 +249,8 @@ class Trainer:
         loss = losses.critic_loss(on_real, on_fake)
         self.critic_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.critic_optimizer.step()
+        if torch.isfinite(loss):
+            self.critic_optimizer.step()
         self.critics.requires_grad_(False)
         with self._autocast():
             on_fake = self.critics(*judged[1])

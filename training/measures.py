@@ -23,8 +23,9 @@ def measure_clips(paths: list[Path], about: list[dict[str, Any]], aspect: float)
     found = np.concatenate([np.load(path / "landmarks.npy") for path in detected])
     found = found[np.isfinite(found).all((1, 2))].astype(np.float32)
     measures = measure(found, idle_landmarks(found), aspect)
+    chosen = np.random.default_rng(0).permutation(len(paths))[:FITTED_CLIPS]
     for _ in range(ROUNDS):
-        measures = _fit(measures, paths[:: max(1, len(paths) // FITTED_CLIPS)])
+        measures = _fit(measures, [paths[i] for i in chosen])
     return measures
 
 

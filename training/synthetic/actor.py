@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.errors import InputError
 from .camera import FLOOR, VIEW_HEIGHT, project
 from .landmarks import LandmarkSet
 from .mesh import PARTS, dress
@@ -34,12 +35,17 @@ class Render:
     landmarks: NDArray[np.float32]
 
 
+def check_size(size: int) -> None:
+    """Raise InputError for a picture's side that cannot be rendered or trained on."""
+    if size % 16 or not 64 <= size <= 1024:
+        raise InputError(f"size {size}: a multiple of 16 from 64 to 1024 is accepted")
+
+
 class Actor:
     """Renders one style; keeps the previous pose for motion. Use from one thread."""
 
     def __init__(self, style: int, size: int = 256) -> None:
-        if size % 4:
-            raise ValueError(f"size must be a multiple of 4, not {size}")
+        check_size(size)
         self.style = STYLES[style]
         self.size = size
         self.rig = built_rig(style)

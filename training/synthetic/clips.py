@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from rich.progress import Progress
 
-from .actor import PARTS, Actor
+from .actor import PARTS, Actor, check_size
 from .backdrop import backdrop, over
 from .bvh import HELD_OUT, TRAINING, load_capture
 from .detect import detect as find
@@ -137,6 +137,7 @@ def synth_actor(
     styles: Sequence[int] | None = None,
 ) -> None:
     """Make a data set: backdrop.png, and clips in 00000 and so on; finished ones are kept."""
+    check_size(size)
     out.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(out / "backdrop.png"), backdrop(size)[:, :, ::-1])
     chosen = tuple(styles) if styles is not None else tuple(range(len(STYLES)))

@@ -34,7 +34,8 @@ class PoseConditioner:
             self._retargeter.reset()
 
     def reset(self) -> None:
-        """Forget the user's calibration."""
+        """Forget who is followed, and the user's calibration."""
+        self._detector.reset()
         self._retargeter.reset()
 
     def close(self) -> None:

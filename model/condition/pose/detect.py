@@ -30,6 +30,12 @@ class PoseDetector:
             return None
         return np.array([[p.x, p.y, p.z, p.visibility] for p in found[0]], np.float32)
 
+    def reset(self) -> None:
+        """Let go of the person followed; times may begin anew."""
+        self.close()
+        self._mediapipe, self._landmarker = _open()
+        self._last_ms = -1
+
     def close(self) -> None:
         """Release the native graph."""
         self._landmarker.close()

@@ -114,17 +114,26 @@ class Measures:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Measures":
         """Rebuild from `to_dict`; raises ModelError for another version of the condition."""
+        if not isinstance(values, dict):
+            raise ModelError("the model's measures are missing")
         version = values.get("condition_version")
         if version != CONDITION_VERSION:
             raise ModelError(f"pose condition version {version}: this build reads version 1")
         if values.get("bones") != [f"{a}-{b}" for a, b in BONES]:
             raise ModelError("the model's bones are not the ones this build draws")
-        return cls(
-            lengths=np.array(values["lengths"], np.float32),
-            idle=np.array(values["idle"], np.float32),
-            floor=float(values["floor"]),
-            aspect=float(values["aspect"]),
-        )
+        try:
+            measures = cls(
+                lengths=np.array(values["lengths"], np.float32).reshape(len(BONES)),
+                idle=np.array(values["idle"], np.float32).reshape(len(BONES), 3),
+                floor=float(values["floor"]),
+                aspect=float(values["aspect"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the model's measures are damaged: {error}") from error
+        numbers = [*measures.lengths, *measures.idle.ravel(), measures.floor, measures.aspect]
+        if not np.isfinite(numbers).all():
+            raise ModelError("the model's measures are not all numbers")
+        return measures
 
 
 def to_joints(landmarks: NDArray[np.float32], aspect: float) -> NDArray[np.float32]:
