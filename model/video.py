@@ -1,9 +1,12 @@
 """Reading and writing video files through PyAV: rotation, variable rate, audio passed through."""
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -12,6 +15,7 @@ import av
 import av.error
 import numpy as np
 from av.audio.stream import AudioStream
+from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -44,7 +48,8 @@ class VideoReader:
         self.path = path
         with self._open() as container:
             stream = _video_stream(container, path)
-            self.fps = float(stream.average_rate or 30)
+            timed = container.start_time is not None
+            self.fps = float((stream.average_rate if timed else stream.guessed_rate) or 30)
             self.seconds = _duration(container, stream)
             self.frames = stream.frames or round(self.seconds * self.fps)
             check_size(stream.codec_context.width, stream.codec_context.height, str(path))
@@ -53,22 +58,25 @@ class VideoReader:
         with self._open() as container:
             stream = _video_stream(container, self.path)
             stream.thread_type = "AUTO"
-            last = start = None
+            begin = (container.start_time or 0) / 1e6
+            last = None
             try:
                 for frame in container.decode(stream):
-                    time = float(frame.time) if frame.time is not None else 0.0
-                    start = time if start is None else start
-                    if last is not None and time <= last:
-                        time = last + 1e-3
-                    last = time
-                    yield TimedPicture(rgb=_upright(frame), time_s=time - start)
+                    last = self._time(frame, begin, last)
+                    yield TimedPicture(rgb=_upright(frame), time_s=last)
             except av.error.FFmpegError as error:
                 raise InputError(f"{self.path} breaks off at {last or 0:.1f} s: {error}") from error
-            self._check_whole(last)
+            if last is None:
+                raise InputError(f"{self.path} holds no picture that can be decoded")
+            self._check_whole(last + begin)
 
-    def _check_whole(self, last: float | None) -> None:
-        if last is None:
-            raise InputError(f"{self.path} holds no picture that can be decoded")
+    def _time(self, frame: av.VideoFrame, begin: float, last: float | None) -> float:
+        """Seconds since `begin`, rising from 0 or more; evenly spaced where the file has none."""
+        if frame.time is None:
+            return 0.0 if last is None else last + 1 / self.fps
+        return max(frame.time - begin, 0.0 if last is None else last + 1e-3)
+
+    def _check_whole(self, last: float) -> None:
         if self.seconds > 1 and last < 0.9 * self.seconds - 1:
             raise InputError(
                 f"{self.path} is truncated: it ends at {last:.1f} s of {self.seconds:.1f} s"
@@ -121,10 +129,21 @@ class VideoWriter:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture.rgb), format="rgb24")
         self._last = max(self._last + 1, round(picture.time_s * 90_000))
         frame.pts, frame.time_base = self._last, Fraction(1, 90_000)
+        with self._naming_errors():
+            self._encode(frame, until_s=picture.time_s)
+
+    def _encode(self, frame: av.VideoFrame | None, until_s: float) -> None:
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
         if self._sound:
-            self._sound.copy(until_s=picture.time_s)
+            self._sound.copy(until_s)
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            raise InputError(f"{self.path} cannot be written: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -136,15 +155,15 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
-                for packet in self._stream.encode():
-                    self._container.mux(packet)
-                if self._sound:
-                    self._sound.copy(until_s=float("inf"))
-            self._container.close()
+            with self._naming_errors():
+                if kind is None:
+                    self._encode(None, until_s=float("inf"))
+                self._container.close()
             if kind is None:
                 self._part.replace(self.path)
         finally:
+            if self._sound:
+                self._sound.close()
             self._part.unlink(missing_ok=True)
 
 
@@ -153,17 +172,22 @@ class _Sound:
 
     def __init__(self, source: Path, target: Any) -> None:
         self._target, self._packets, self._next = target, None, None
-        container = av.open(str(source))
-        if not container.streams.audio:
+        self._source = av.open(str(source))
+        if not self._source.streams.audio:
             return
-        audio = cast(AudioStream, container.streams.audio[0])
+        audio = cast(AudioStream, self._source.streams.audio[0])
         try:
+            _try_header(audio, target.format.name)
             self._stream = target.add_stream_from_template(audio)
-        except (ValueError, av.error.FFmpegError) as error:
-            codec = audio.codec_context.name
-            log.warning("without sound: %s audio does not fit this kind of file: %s", codec, error)
+        except (ValueError, av.error.FFmpegError):
+            kind, codec = target.format.name, audio.codec_context.name
+            log.warning("without sound: a %s file cannot hold %s audio", kind, codec)
             return
-        self._packets = (p for p in container.demux(audio) if p.dts is not None)
+        begin = Fraction(self._source.start_time or 0, 1_000_000)
+        self._packets = _since(begin, self._source.demux(audio))
+
+    def close(self) -> None:
+        self._source.close()
 
     def copy(self, until_s: float) -> None:
         """Copy what is due before a time, so that sound and pictures lie side by side."""
@@ -178,6 +202,23 @@ class _Sound:
                 self._next = None
                 packet.stream = self._stream
                 self._target.mux(packet)
+
+
+def _try_header(audio: AudioStream, kind: str) -> None:
+    """Raise ValueError or FFmpegError where files of this kind cannot hold this sound."""
+    with av.open(BytesIO(), "w", format=kind) as container:
+        container.add_stream_from_template(audio)
+        container.start_encoding()
+
+
+def _since(begin: Fraction, packets: Iterable[Packet]) -> Iterator[Packet]:
+    """The packets that have a time, counted from `begin` [s]."""
+    for packet in packets:
+        if packet.dts is not None:
+            offset = round(begin / packet.time_base)
+            packet.dts -= offset
+            packet.pts = None if packet.pts is None else packet.pts - offset
+            yield packet
 
 
 def check_size(width: int, height: int, source: str) -> None:
@@ -197,9 +238,14 @@ def _video_stream(container: Any, path: Path) -> VideoStream:
 
 
 def _duration(container: Any, stream: VideoStream) -> float:
+    """Seconds of pictures, 0 where unknown: a container's duration may be that of its sound."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return float(container.duration or 0) / 1e6
+    tag = stream.metadata.get("DURATION", "")
+    if clock := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", tag):
+        hours, minutes, seconds = map(float, clock.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    return 0.0 if container.streams.audio else float(container.duration or 0) / 1e6
 
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ..model.errors import InputError
 from ..model.live import LiveModel, paint
 from ..model.video import VideoReader, VideoWriter
 
@@ -21,6 +22,8 @@ def render(
     progress: called with frames done and frames expected. Nothing is left behind on failure.
     """
     reader = VideoReader(source)
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{target} is the input; give the output another name")
     done = 0
     with VideoWriter(target, model.width, model.height, reader.fps, source) as writer:
         for picture in paint(reader, model, style, mirror=mirror):

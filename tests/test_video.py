@@ -15,24 +15,33 @@ from rotolive.stream.render import render
 
 
 def make(
-    path: Path, width: int = 64, height: int = 48, frames: int = 20, times=None, sound: bool = False
+    path: Path,
+    width: int = 64,
+    height: int = 48,
+    frames: int = 20,
+    times=None,
+    sound: int = 0,
+    codec: str = "mpeg4",
+    rate: int = 25,
+    sound_codec: str = "aac",
 ) -> Path:  # type: ignore[no-untyped-def]
-    """A short clip, left half bright."""
+    """A short clip, left half bright, with `sound` blocks of 1024 samples at 8 kHz from time 0."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
-        audio = container.add_stream("aac", rate=8000) if sound else None
+        stream.codec_context.time_base = Fraction(1, 1000) if times else Fraction(1, rate)
+        audio = container.add_stream(sound_codec, rate=8000) if sound else None
         picture = np.zeros((height, width, 3), np.uint8)
         picture[:, : width // 2] = 220
         for i in range(frames):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = (times[i] if times else i * 40), Fraction(1, 1000)
+            frame.pts, frame.time_base = (times[i] if times else i), stream.codec_context.time_base
             container.mux(stream.encode(frame))
         if audio is not None:
-            for i in range(6):
+            kind = np.int16 if audio.format.name.startswith("s16") else np.float32
+            for i in range(sound):
                 tone = av.AudioFrame.from_ndarray(
-                    np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+                    np.zeros((1, 1024), kind), format=audio.format.name, layout="mono"
                 )
                 tone.sample_rate, tone.pts = 8000, 1024 * i
                 container.mux(audio.encode(tone))
@@ -48,7 +57,7 @@ def streams(path: Path) -> list[str]:
 
 def test_identity_render_keeps_pictures_times_and_sound(tmp_path: Path) -> None:
     source = make(
-        tmp_path / "in.mp4", 96, 96, times=[i * 40 + (i % 2) * 15 for i in range(20)], sound=True
+        tmp_path / "in.mp4", 96, 96, times=[i * 40 + (i % 2) * 15 for i in range(20)], sound=6
     )
     count = render(source, tmp_path / "out.mp4", IdentityModel(1))
     assert count == 20 and streams(tmp_path / "out.mp4") == ["video", "audio"]
@@ -61,9 +70,54 @@ def test_identity_render_keeps_pictures_times_and_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mov", ".webm"])
 def test_other_containers(tmp_path: Path, suffix: str) -> None:
-    source = make(tmp_path / "in.mp4", sound=True)
+    source = make(tmp_path / "in.mp4", sound=6)
     assert render(source, tmp_path / f"out{suffix}", IdentityModel(1)) == 20
     assert len(list(VideoReader(tmp_path / f"out{suffix}"))) == 20
+
+
+def starts(path: Path) -> tuple[float, float]:
+    """When the pictures and the sound begin [s]."""
+    with av.open(str(path)) as container:
+        begin = {"video": np.inf, "audio": np.inf}
+        for packet in container.demux():
+            if packet.pts is not None:
+                kind = packet.stream.type
+                begin[kind] = min(begin[kind], float(packet.pts * packet.time_base))
+    return begin["video"], begin["audio"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_sound_stays_beside_pictures_that_do_not_start_at_0(tmp_path: Path, suffix: str) -> None:
+    times = [500 + i * 40 for i in range(20)]
+    source = make(tmp_path / f"in{suffix}", times=times, sound=10)
+    render(source, tmp_path / "out.mkv", IdentityModel(1))
+    (pictures, sound), (pictures_out, sound_out) = starts(source), starts(tmp_path / "out.mkv")
+    assert pictures - sound > 0.4
+    assert pictures_out - sound_out == pytest.approx(pictures - sound, abs=0.01)
+    assert sound_out == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("tag", [b"DURATION", b"NOTATION"])
+def test_pictures_shorter_than_their_sound_are_whole(tmp_path: Path, tag: bytes) -> None:
+    source = make(tmp_path / "in.mkv", sound=80)
+    source.write_bytes(source.read_bytes().replace(b"DURATION", tag))
+    reader = VideoReader(source)
+    assert reader.seconds == pytest.approx(0.8 if tag == b"DURATION" else 0, abs=0.15)
+    assert len(list(reader)) == 20
+
+
+def test_pictures_without_times_keep_their_pace(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.h264", codec="libx264", rate=30)
+    assert np.allclose([p.time_s for p in VideoReader(source)], np.arange(20) / 30)
+
+
+def test_sound_that_the_target_cannot_hold_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = make(tmp_path / "in.mkv", sound=6, sound_codec="flac")
+    assert render(source, tmp_path / "out.mov", IdentityModel(1)) == 20
+    assert streams(tmp_path / "out.mov") == ["video"]
+    assert "a mov file cannot hold flac audio" in caplog.text
 
 
 def test_odd_widths_are_fine(tmp_path: Path) -> None:
@@ -133,6 +187,22 @@ def test_targets_that_cannot_be(tmp_path: Path) -> None:
         render(source, tmp_path / "no" / "out.mp4", IdentityModel(1))
     with pytest.raises(InputError, match="no style 9"):
         render(source, tmp_path / "out.mp4", IdentityModel(1), style=9)
+
+
+def test_the_input_is_never_replaced(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mp4")
+    (tmp_path / "link.mp4").symlink_to(source)
+    before = source.read_bytes()
+    for target in (source, tmp_path / "link.mp4"):
+        with pytest.raises(InputError, match="is the input"):
+            render(source, target, IdentityModel(1))
+    assert source.read_bytes() == before
+
+
+def test_a_disk_that_is_full_is_named(tmp_path: Path) -> None:
+    source = make(tmp_path / "in.mp4")
+    (tmp_path / ".out.part.mkv").symlink_to("/dev/full")
+    refused(source, tmp_path / "out.mkv", r"out\.mkv cannot be written: .*No space")
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
