@@ -61,9 +61,9 @@ Control = SetStyle | SetMirror | Reset | SetOverlay | Ping
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True, kw_only=True):
-    """First message to a client: what it is connected to."""
+    """First message to a client: what it is connected to; name is the session's, for viewers."""
 
-    session: str
+    name: str
     model: str
     styles: list[str]
     runtime: str
@@ -119,7 +119,7 @@ def decode_control(data: str | bytes) -> Control:
         raise InputError(f"message of {len(data)} bytes; at most {MAX_MESSAGE_BYTES} are taken")
     try:
         return _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InputError(
             f"not a control message ({error}); known types: style, mirror, reset, overlay, ping"
         ) from error

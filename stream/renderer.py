@@ -100,9 +100,10 @@ class Renderer:
                 self._free.append(seat.slot)
 
     def reset(self, seat: Seat) -> None:
-        """Make the seat's next picture a first one."""
+        """Make the seat's next picture a first one; a seat given back changes nothing."""
         with self._lock:
-            self._resets.add(seat.slot)
+            if self._seats.get(seat.slot) is seat:
+                self._resets.add(seat.slot)
 
     def close(self, timeout: float = 1.0) -> None:
         """Stop the model thread and close every seat."""

@@ -11,6 +11,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from rotolive.model.errors import InputError, RotoliveError
 from rotolive.model.live import IdentityConditioner, IdentityModel
 from rotolive.stream.webrtc.ice import allow_loopback, resolve_mdns
+from rotolive.stream.webrtc.peers import Peers
 from rotolive.web.app import create_app
 from rotolive.web.serve import address, bind, serve
 
@@ -47,6 +48,7 @@ async def refused(http: httpx.AsyncClient, body: object, status: int, words: str
 
 async def test_page_health_and_models(http: httpx.AsyncClient) -> None:
     assert (await http.get("/")).status_code == 200
+    assert (await http.get("/static/main.js")).headers["cache-control"] == "no-cache"
     assert (await http.get("/api/health")).json()["status"] == "ok"
     (model,) = (await http.get("/api/models")).json()
     assert model["name"] == "identity"
@@ -65,7 +67,9 @@ async def test_unknown_paths_answer_with_a_sentence(http: httpx.AsyncClient) -> 
         assert reply.json()["error"]
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", '"x"', "{}", '{"sdp": 5}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", '"x"', "{}", '{"sdp": 5}', b"\xff\xfe", '{"x":' + "[" * 30_000]
+)
 async def test_what_is_not_the_json_expected_is_400(
     http: httpx.AsyncClient, body: str | bytes
 ) -> None:
@@ -107,6 +111,7 @@ async def test_too_many_sessions_is_503_until_one_ends(http: httpx.AsyncClient) 
     assert first["type"] == "answer"
     assert "a=candidate" in first["sdp"]
     await refused(http, offer, 503, "too many sessions")
+    assert (await http.delete(f"/api/sessions/{first['name']}")).status_code == 404
     assert (await http.delete(f"/api/sessions/{first['session']}")).status_code == 204
     assert (await http.post("/api/offer", json=offer)).status_code == 200
 
@@ -121,6 +126,60 @@ async def test_who_never_connects_loses_the_slot(
     await asyncio.sleep(0.8)
     assert (await http.get("/api/health")).json()["sessions"] == 0
     assert (await http.post("/api/offer", json=offer)).status_code == 200
+
+
+@pytest.fixture
+async def peers() -> AsyncIterator[Peers]:
+    made = Peers(IdentityModel(1))
+    yield made
+    await made.close_all()
+
+
+async def test_a_peer_whose_pictures_ended_is_dead(peers: Peers) -> None:
+    offer = await make_offer()
+    owner, _ = await peers.answer(offer["sdp"], "offer")
+    assert not owner.dead and owner._drain and owner._track
+    owner._drain.cancel()
+    await asyncio.sleep(0.05)
+    assert owner.dead
+    owner, _ = await peers.answer(offer["sdp"], "offer")  # sweeps, and takes the only slot
+    assert not owner.dead and owner._track
+    owner._track.stop()
+    assert owner.dead
+
+
+async def test_a_connection_that_does_not_close_holds_up_nobody(
+    peers: Peers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rotolive.stream.webrtc.peer.HANG_UP_S", 0.1)
+    offer = await make_offer()
+    owner, _ = await peers.answer(offer["sdp"], "offer")
+    monkeypatch.setattr(owner._pc, "close", lambda: asyncio.sleep(60))
+    async with asyncio.timeout(5):
+        await peers.close(owner.key)
+        await peers.answer(offer["sdp"], "offer")
+
+
+async def test_who_dropped_off_does_not_take_a_successor_along(
+    peers: Peers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rotolive.stream.webrtc.peers.ABSENT_S", -1)
+    offer = await make_offer()
+    first, _ = await peers.answer(offer["sdp"], "offer", name="stage")
+    second, _ = await peers.answer(offer["sdp"], "offer", name="stage")
+    await peers._drop(first)  # as a sweep that found it dead before
+    assert peers._find("stage") is second and not second.session.closed
+
+
+async def test_a_peer_that_cannot_be_made_keeps_no_slot(
+    peers: Peers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = await make_offer()
+    with monkeypatch.context() as patched:
+        patched.setattr("rotolive.stream.webrtc.peers.Peer", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await peers.answer(offer["sdp"], "offer")
+    await peers.answer(offer["sdp"], "offer")
 
 
 def test_a_model_that_cannot_see_fails_before_it_serves() -> None:

@@ -179,6 +179,7 @@ def test_snapshot_and_recording_arrive(live: Any, tmp_path: Path) -> None:
     live.get_by_role("button", name="Record").click()
     live.wait_for_timeout(1500)
     assert live.locator("#rec").is_visible()
+    assert live.get_by_role("button", name="Stop recording").is_visible()
     with live.expect_download() as waiting:
         live.keyboard.press("v")
     waiting.value.save_as(movie := tmp_path / waiting.value.suggested_filename)
@@ -215,6 +216,40 @@ def test_source_changes_without_a_new_session(live: Any, made: Path) -> None:
     assert not live.evaluate("rotolive.stats().mirror")
     live.locator(".sources [data-source=camera]").click()
     eventually(live, lambda seen: on_right(seen) and seen["right"][0] > seen["left"][0])
+
+
+def test_the_view_link_shows_the_picture_alone(live: Any, browser: Any) -> None:
+    live.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    live.get_by_role("button", name="Copy view link").press("Enter")
+    until(live, "document.getElementById('message').textContent.startsWith('Copied')")
+    link = live.evaluate("navigator.clipboard.readText()")
+    assert live.evaluate("rotolive.session") not in link  # the key is nobody else's
+    context = browser.new_context()
+    viewer = context.new_page()
+    viewer.goto(link)
+    until(viewer, "document.getElementById('output').videoWidth > 0")
+    places = []
+    for _ in range(12):
+        places.append(eventually(viewer, on_right))
+        viewer.wait_for_timeout(90)
+    assert max(p["y"] for p in places) - min(p["y"] for p in places) > 0.1
+    assert viewer.locator("#note").inner_text() == ""
+    context.close()
+    assert live.evaluate("rotolive.state") == "live"
+
+
+def test_a_picture_that_stays_away_is_noticed(live: Any) -> None:
+    live.evaluate("""() => {
+      const track = document.getElementById('input').srcObject.getVideoTracks()[0];
+      track.dispatchEvent(new Event('mute'));
+      window.getStats = RTCPeerConnection.prototype.getStats;
+      RTCPeerConnection.prototype.getStats = async () => new Map();
+    }""")
+    assert "camera sends no picture" in live.locator("#message").inner_text()
+    until(live, "rotolive.state === 'reconnecting'")
+    assert "No picture comes back" in live.locator("#wait").inner_text()
+    live.evaluate("() => { RTCPeerConnection.prototype.getStats = window.getStats; }")
+    until(live, "rotolive.state === 'live'")
 
 
 def test_a_file_that_is_no_video(live: Any, tmp_path: Path) -> None:
@@ -281,6 +316,8 @@ def test_no_webrtc_is_said_plainly(browser: Any, server: Server) -> None:
     page.goto(server.url)
     page.get_by_role("alert").wait_for()
     assert "no WebRTC" in page.get_by_role("alert").inner_text()
+    page.goto(f"{server.url}/view/anybody")
+    assert "no WebRTC" in page.locator("#note").inner_text()
     context.close()
 
 

@@ -121,6 +121,17 @@ def test_slots_run_out_and_come_back_fresh() -> None:
     renderer.close()
 
 
+def test_who_left_resets_nobody() -> None:
+    renderer = Renderer(Counting(slots=1))
+    gone = Session(renderer, mirror=False)
+    gone.close()
+    session = Session(renderer, mirror=False)
+    through(session, 0, 10)
+    gone.reset()
+    assert corner(through(session, 1, 10))[0] == 2
+    renderer.close()
+
+
 def test_an_unknown_style_names_the_range_and_takes_no_slot() -> None:
     renderer = Renderer(Counting(slots=1))
     with pytest.raises(UnknownStyle, match=r"no style 3: .* 0 a, 1 b, 2 c"):

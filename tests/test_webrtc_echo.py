@@ -20,6 +20,7 @@ from rotolive.stream.bench import Collector, bench_live, free_port, summarize
 from rotolive.stream.sources import letterbox, moving_texture, read_clip
 from rotolive.stream.webrtc.client import Camera, Client, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
+from rotolive.stream.webrtc.receive import is_keyframe
 from rotolive.stream.webrtc.send import PinnedVp8Encoder, bitrate_for
 from rotolive.web.app import create_app
 from rotolive.web.serve import bind
@@ -98,7 +99,7 @@ async def test_frames_come_back_in_order_and_the_channel_answers(url: str) -> No
     assert readable == sorted(readable)
 
     ready = await viewer.heard("ready")
-    assert ready["session"] == client.session
+    assert ready["name"] == client.name != client.session
     assert (ready["model"], ready["styles"]) == ("identity", ["one", "two"])
     client.say(type="ping", t=12.5)
     assert (await viewer.heard("pong"))["t"] == 12.5
@@ -111,7 +112,8 @@ async def test_frames_come_back_in_order_and_the_channel_answers(url: str) -> No
         client.say(**message)
         assert (await viewer.heard("ok"))["of"] == message["type"]
     assert (await viewer.heard("pose"))["landmarks"] is None
-    for bad in ("{", '{"type":"nuke"}', '{"type":"style","index":2}', " " * 20_000, b"\xff"):
+    deep = '{"type":"style","index":' + "[" * 9000
+    for bad in ("{", '{"type":"nuke"}', '{"type":"style","index":2}', " " * 20_000, b"\xff", deep):
         client.channel.send(bad)
         assert (await viewer.heard("error"))["error"]
     stats = await viewer.heard("stats")
@@ -187,6 +189,14 @@ async def test_lost_packets_delay_nothing_for_long(
     assert viewer.numbers[-1] in sent
     assert max(sent) - viewer.numbers[-1] <= 5
     await viewer.client.close()
+
+
+def test_a_keyframe_may_begin_with_other_units() -> None:
+    start = b"\0\0\0\1"
+    delimiter, information, parameters, slice_ = b"\x09\x10", b"\x06\x05", b"\x68\xce", b"\x41\x9a"
+    for units in ([delimiter, b"\x67\x42", parameters, b"\x65\x88"], [information, b"\x65\x88"]):
+        assert is_keyframe("H264", start + start.join(units))
+    assert not is_keyframe("H264", start + start.join([delimiter, information, slice_]) + start)
 
 
 def test_the_bitrate_stays_put_so_that_the_encoder_does() -> None:

@@ -1,6 +1,7 @@
 """Publishing and playing by WHIP and WHEP, with real peers over real sockets."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,10 @@ from aiortc.mediastreams import MediaStreamError
 
 from rotolive.model.live import IdentityModel
 from rotolive.stream.marker import read_marker
+from rotolive.stream.renderer import Renderer
+from rotolive.stream.session import Session
 from rotolive.stream.sources import moving_texture
+from rotolive.stream.webrtc.broadcast import Broadcast, BroadcastTrack, Encoded
 from rotolive.stream.webrtc.client import Camera, luma, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.peers import Peers
@@ -77,6 +81,7 @@ class Peer:
         self.seen: list[tuple[float, int]] = []
         self.resource = ""
         self.tag = ""
+        self.link = ""
         video = self.pc.addTransceiver(camera or "video", "sendonly" if camera else "recvonly")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         video.setCodecPreferences([c for c in codecs if c.name.upper() in (codec, "RTX")])
@@ -88,6 +93,7 @@ class Peer:
         assert status == 201, answer
         assert headers["content-type"].startswith("application/sdp")
         self.resource, self.tag = headers["location"], headers["etag"]
+        self.link = headers.get("link", "")
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return self
 
@@ -142,7 +148,9 @@ def camera() -> Camera:
 
 async def publish(served: Served, query: str = "", codec: str = "VP8") -> tuple[Peer, str]:
     publisher = await Peer(f"{served.url}/whip/identity{query}", camera(), codec).connect()
-    return publisher, publisher.resource.rpartition("/")[2]
+    found = re.fullmatch(r'</view/(.+)>; rel="alternate"', publisher.link)
+    assert found, publisher.link
+    return publisher, found[1]
 
 
 async def hang_up(served: Served, *peers: Peer) -> None:
@@ -154,7 +162,8 @@ async def hang_up(served: Served, *peers: Peer) -> None:
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_what_is_published_can_be_played(served: Served, codec: str) -> None:
     publisher, name = await publish(served, codec=codec)
-    assert publisher.resource == f"/whip/identity/{name}" and publisher.tag.startswith('"')
+    assert publisher.resource.startswith("/whip/identity/") and publisher.tag.startswith('"')
+    assert name not in publisher.resource
     viewer = await Peer(f"{served.url}/whep/{name}", codec=codec).connect()
     await viewer.frames(20)
     numbers = [number for _, number in viewer.seen if number]
@@ -215,7 +224,7 @@ async def test_a_page_s_session_can_be_watched_too(served: Served) -> None:
     seen: list[int] = []
     client = Client(served.url, camera(), lambda number, *_: seen.append(number))
     await client.connect()
-    viewer = await Peer(f"{served.url}/whep/{client.session}").connect()
+    viewer = await Peer(f"{served.url}/whep/{client.name}").connect()
     await viewer.frames(10)
     await until(lambda: len(seen) > 10)
     await client.close()
@@ -223,9 +232,37 @@ async def test_a_page_s_session_can_be_watched_too(served: Served) -> None:
     await asyncio.to_thread(lambda: request_json(f"{served.url}/api/health"))
 
 
+async def test_a_publisher_that_dropped_off_comes_back_under_its_name(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, _ = await publish(served, "?session=again")
+    before = served.peers._find("again")
+    monkeypatch.setattr("rotolive.stream.webrtc.peers.ABSENT_S", -1)
+    publisher, name = await publish(served, "?session=again")
+    assert name == "again" and served.peers._find(name) is not before
+    assert before.session.closed and len(served.peers) == 1
+    await hang_up(served, gone, publisher)
+
+
+async def test_nothing_is_kept_for_a_viewer_who_is_not_there_yet() -> None:
+    session = Session(Renderer(IdentityModel(1)))
+    broadcast = Broadcast(session)
+    track = BroadcastTrack(broadcast)
+    lane = track._lane = broadcast.join(track, "VP8")
+    stale, fresh = (Encoded(payloads=[], timestamp=i, key=True) for i in range(2))
+    lane.hand_out(stale)
+    lane._key_wanted = False
+    first = asyncio.ensure_future(track.recv())
+    await asyncio.sleep(0)
+    assert lane._key_wanted
+    lane.hand_out(fresh)
+    assert await first is fresh
+    session.close()
+
+
 async def test_what_cannot_be_served_gets_its_status_and_a_sentence(served: Served) -> None:
     publisher, name = await publish(served, "?session=mine")
-    offer = publisher.pc.localDescription.sdp
+    offer, key = publisher.pc.localDescription.sdp, publisher.resource.rpartition("/")[2]
     whip, whep = f"{served.url}/whip/identity", f"{served.url}/whep"
     for method, url, body, kind, status, words in (
         ("POST", f"{served.url}/whip/nobody", offer, "application/sdp", 404, "identity"),
@@ -236,10 +273,12 @@ async def test_what_cannot_be_served_gets_its_status_and_a_sentence(served: Serv
         ("POST", f"{whip}?session=mine", offer, "application/sdp", 409, "in use"),
         ("POST", f"{whip}?session=a/b", offer, "application/sdp", 400, "A-Z"),
         ("POST", f"{whip}?style=7", offer, "application/sdp", 422, "no style 7"),
-        ("POST", f"{whip}?style=red", offer, "application/sdp", 422, "style"),
+        ("POST", f"{whip}?style=red", offer, "application/sdp", 422, "error\":\"style is 'red': "),
         ("POST", f"{whep}/{name}", offer, "application/sdp", 422, "recvonly"),
         ("PATCH", f"{whip}/{name}", "", "application/trickle-ice-sdpfrag", 405, "Not Allowed"),
         ("DELETE", f"{whip}/nobody", None, "", 404, "no such session"),
+        ("DELETE", f"{whip}/{name}", None, "", 404, "no such session"),  # known to all viewers
+        ("DELETE", f"{served.url}/whip/nobody/{key}", None, "", 404, "identity"),
         ("DELETE", f"{whep}/{name}/nobody", None, "", 404, "no such viewer"),
     ):
         found, _, text = await ask(method, url, body, kind)

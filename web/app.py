@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -63,19 +64,19 @@ def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     async def offer(request: Request) -> dict[str, str]:
         body = await read_json(request, Offer)
         client = request.client.host if request.client else None
-        session, sdp = await peers.answer(
+        owner, sdp = await peers.answer(
             body.sdp, body.type, style=body.style, mirror=body.mirror, client=client
         )
-        return {"sdp": sdp, "type": "answer", "session": session}
+        return {"sdp": sdp, "type": "answer", "session": owner.key, "name": owner.name}
 
-    @app.delete("/api/sessions/{session}", status_code=204)
-    async def close(session: str) -> Response:
-        await peers.close(session)
+    @app.delete("/api/sessions/{key}", status_code=204)
+    async def close(key: str) -> Response:
+        await peers.close(key)
         return Response(status_code=204)
 
-    @app.get("/api/sessions/{session}/stats")
-    async def stats(session: str) -> dict[str, Any]:
-        return msgspec.to_builtins(peers.stats(session))
+    @app.get("/api/sessions/{key}/stats")
+    async def stats(key: str) -> dict[str, Any]:
+        return msgspec.to_builtins(peers.stats(key))
 
 
 def describe(model: LiveModel) -> dict[str, Any]:
@@ -95,11 +96,20 @@ def _add_page(app: FastAPI) -> None:
     async def index() -> FileResponse:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
-    @app.get("/view/{session}")
-    async def view(session: str) -> FileResponse:
+    @app.get("/view/{name}")
+    async def view(name: str) -> FileResponse:
         return FileResponse(STATIC / "view.html", headers={"Cache-Control": "no-cache"})
 
-    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+    app.mount("/static", _FreshFiles(directory=STATIC, check_dir=False), name="static")
+
+
+class _FreshFiles(StaticFiles):
+    """Files that browsers ask for anew each time, so that no new page meets an old script."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -110,6 +120,12 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(InputError)
     async def bad_input(_: Request, error: InputError) -> JSONResponse:
         return _sentence(STATUS.get(type(error), 400), str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        given = repr(first.get("input"))[:80]
+        return _sentence(422, f"{first['loc'][-1]} is {given}: {first['msg'].lower()}")
 
     @app.exception_handler(TooManySessions)
     @app.exception_handler(TooManyViewers)

@@ -23,7 +23,7 @@ async def read_json(request: Request, kind: type[T]) -> T:
     body = await _read_body(request, "application/json")
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Refused(400, f"the body is not the JSON object expected here: {error}") from error
 
 

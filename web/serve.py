@@ -50,9 +50,7 @@ def serve(
     listener = bind(host, port)
     warm_up(model)
     app = create_app(model, max_sessions=max_sessions, marker=marker)
-    config = uvicorn.Config(
-        app, ws="websockets-sansio", log_level="warning", timeout_graceful_shutdown=1
-    )
+    config = uvicorn.Config(app, ws="none", log_level="warning", timeout_graceful_shutdown=1)
     server = _Server(config, address(listener) + page, open_browser)
     with listener, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

@@ -4,11 +4,11 @@
     POST /whep/SESSION                       play
     DELETE the Location that either answers  end it
 
+A publisher's Location holds a key, not the session's name; a Link leads to the page that shows it.
 Answers hold all candidates, so there is nothing to trickle: PATCH is 405, as both allow.
 """
 
 import hashlib
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -21,6 +21,10 @@ from .requests import Refused, read_sdp
 def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     """Add both endpoints to an app."""
 
+    def check_model(name: str) -> None:
+        if name != model.name:
+            raise Refused(404, f"no model {name!r} is served here; there is {model.name!r}")
+
     @app.post("/whip/{name}")
     async def publish(
         request: Request,
@@ -29,9 +33,8 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
         mirror: bool = False,
         session: str | None = None,
     ) -> Response:
-        if name != model.name:
-            raise Refused(404, f"no model {name!r} is served here; there is {model.name!r}")
-        opened, answer = await peers.answer(
+        check_model(name)
+        owner, answer = await peers.answer(
             await read_sdp(request),
             "offer",
             style=style,
@@ -40,7 +43,8 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
             direction="recvonly",
             name=session,
         )
-        return _created(answer, f"/whip/{model.name}/{opened}")
+        shown = f'</view/{owner.name}>; rel="alternate"'
+        return _created(answer, f"/whip/{model.name}/{owner.key}", Link=shown)
 
     @app.post("/whep/{session}")
     async def play(request: Request, session: str) -> Response:
@@ -48,14 +52,15 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
         viewer, answer = await peers.watch(session, sdp, client=_client(request))
         return _created(answer, f"/whep/{session}/{viewer}")
 
-    @app.delete("/whip/{name}/{session}")
-    async def unpublish(name: str, session: str) -> Response:
-        await peers.close(session)
+    @app.delete("/whip/{name}/{key}")
+    async def unpublish(name: str, key: str) -> Response:
+        check_model(name)
+        await peers.close(key)
         return Response()
 
     @app.delete("/whep/{session}/{viewer}")
     async def leave(session: str, viewer: str) -> Response:
-        await peers.close(session, viewer)
+        await peers.leave(session, viewer)
         return Response()
 
 
@@ -63,8 +68,9 @@ def _client(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-def _created(answer: str, location: str) -> Response:
-    headers: dict[str, Any] = {
+def _created(answer: str, location: str, **more: str) -> Response:
+    headers = {
+        **more,
         "Location": location,
         "ETag": f'"{hashlib.sha256(answer.encode()).hexdigest()[:16]}"',
     }

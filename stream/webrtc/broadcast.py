@@ -46,13 +46,12 @@ class Broadcast:
         session.watch(False)
 
     def join(self, track: "BroadcastTrack", codec: str) -> "_Lane":
-        """Feed a track, from the next keyframe on; codec: VP8 or H264."""
+        """Feed a track; codec: VP8 or H264."""
         if codec not in self._lanes:
             model = self.session.model
             self._lanes[codec] = _Lane(codec, bitrate_for(model.width, model.height))
         lane = self._lanes[codec]
         lane.watchers.add(track)
-        lane.ask_for_keyframe()
         self.session.watch(True)
         return lane
 
@@ -119,8 +118,8 @@ class _Lane:
 class BroadcastTrack(MediaStreamTrack):
     """A viewer's share of a broadcast, for a sender that `relay` was called on.
 
-    Pictures depend on one another, so none is skipped; a viewer that stalls for MAX_UNSENT of them
-    goes on with a keyframe.
+    It begins with a keyframe once the viewer is connected. Pictures depend on one another, so none
+    is skipped; a viewer that stalls for MAX_UNSENT of them goes on with a keyframe.
     """
 
     kind = "video"
@@ -129,6 +128,7 @@ class BroadcastTrack(MediaStreamTrack):
         super().__init__()
         self._broadcast = broadcast
         self._unsent: asyncio.Queue[Encoded | None] = asyncio.Queue()
+        self._flowing = False
         self._lost = True
         self._lane: _Lane | None = None
         self._sender: RTCRtpSender | None = None
@@ -140,7 +140,9 @@ class BroadcastTrack(MediaStreamTrack):
         self._lane = self._broadcast.join(self, codec)
 
     def hand(self, encoded: Encoded) -> None:
-        """Take the next picture."""
+        """Take the next picture, if the viewer is there to get it."""
+        if not self._flowing:
+            return
         if self._unsent.qsize() >= MAX_UNSENT:
             self._unsent = asyncio.Queue()
             self._lost = True
@@ -160,8 +162,10 @@ class BroadcastTrack(MediaStreamTrack):
         self._broadcast.leave(self)
 
     async def recv(self) -> Encoded:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if self._lane and self._sender and keyframe_wanted(self._sender):
+        wanted = self._sender is not None and keyframe_wanted(self._sender)
+        if self._lane and (wanted or not self._flowing):
             self._lane.ask_for_keyframe()
+        self._flowing = True
         encoded = await self._unsent.get()
         if encoded is None:
             self.stop()

@@ -68,6 +68,7 @@ class Camera(MediaStreamTrack):
 class Client:
     """Connects to a server's /api/offer; `on_frame` gets number, arrival time [s], picture.
 
+    session: the key to what was opened. name: what others may watch it by.
     plain: leave aiortc as it is, with the latency and the bitrates it comes with.
     """
 
@@ -81,6 +82,7 @@ class Client:
         codec: str = "VP8",
     ) -> None:
         self.session = ""
+        self.name = ""
         self.notices: list[Json] = []
         self.failure: Exception | None = None
         self._url = url.rstrip("/")
@@ -109,7 +111,7 @@ class Client:
             f"{self._url}/api/offer",
             {"sdp": local.sdp, "type": local.type, **options},
         )
-        self.session = answer.get("session", "")
+        self.session, self.name = answer.get("session", ""), answer.get("name", "")
         await self._pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
 
     def say(self, **message: object) -> None:

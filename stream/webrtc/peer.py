@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import time
 
 from aiortc import (
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 20.0
 SILENCE_S = 30.0
+HANG_UP_S = 5.0
 
 
 class Peer:
@@ -32,10 +34,12 @@ class Peer:
 
     direction: of the server's side: sendrecv (a page), recvonly (a publisher) or sendonly (a
     viewer, who leaves the session as it is; the others end it with themselves).
+    name: known to all who watch. key: known to this client only; who has it may end the session.
     """
 
     def __init__(self, name: str, broadcast: Broadcast, direction: str) -> None:
         self.name = name
+        self.key = secrets.token_urlsafe(12)
         self.broadcast = broadcast
         self.session: Session = broadcast.session
         self.owns = direction != "sendonly"
@@ -67,8 +71,12 @@ class Peer:
 
     @property
     def dead(self) -> bool:
-        """Whether nobody is there: failed, never connected, or silent for long."""
+        """Whether nobody is there: failed, ended, never connected, or silent for long."""
         if self.session.closed or self._pc.connectionState in ("failed", "closed"):
+            return True
+        if self._drain and self._drain.done():
+            return True
+        if self._track and self._track.readyState == "ended":
             return True
         now = time.monotonic()
         if self._pc.connectionState != "connected" and now - self._born > CONNECT_TIMEOUT_S:
@@ -92,7 +100,11 @@ class Peer:
             self._control.close()
         if self._drain:
             self._drain.cancel()
-        await self._pc.close()
+        try:
+            async with asyncio.timeout(HANG_UP_S):
+                await self._pc.close()
+        except TimeoutError:
+            logger.warning("the connection of %s does not close; it is left behind", self.name)
 
     def _refuse_other_media(self) -> None:
         for transceiver in self._pc.getTransceivers():
@@ -108,7 +120,7 @@ class Peer:
             return
         model = self.session.model
         ready = Ready(
-            session=self.name,
+            name=self.name,
             model=model.name,
             styles=list(model.styles),
             runtime=model.runtime,

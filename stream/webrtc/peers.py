@@ -5,6 +5,7 @@ import contextlib
 import logging
 import re
 import secrets
+import time
 
 from ...model.errors import InputError
 from ...model.live import LiveModel
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 SWEEP_S = 2.0
 MAX_VIEWERS = 32
 """Of one session."""
+ABSENT_S = 3.0
+"""Whose last frame is older than this gives up the session's name to who asks for it."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -59,42 +62,47 @@ class Peers:
         client: str | None = None,
         direction: str = "sendrecv",
         name: str | None = None,
-    ) -> tuple[str, str]:
-        """Open a session for an offer; return its name and the answer's SDP.
+    ) -> tuple[Peer, str]:
+        """Open a session for an offer; return its owner and the answer's SDP.
 
         client: the address the offer came from. direction: sendrecv, or recvonly for somebody who
         only publishes. Raises InputError, NameTaken, TooManySessions.
         """
         check_offer(sdp, kind, direction)
         await self._sweep()
-        name = self._new_name(name)
+        name = await self._new_name(name)
         session = Session(self.renderer, style=style, mirror=mirror, marker=self._marker)
-        return name, await self._admit(Peer(name, Broadcast(session), direction), sdp, client)
+        try:
+            owner = Peer(name, Broadcast(session), direction)
+        except BaseException:
+            session.close()
+            raise
+        return owner, await self._admit(owner, sdp, client)
 
     async def watch(self, name: str, sdp: str, *, client: str | None = None) -> tuple[str, str]:
         """Add a viewer to a session; return the viewer's name and the answer's SDP.
 
         Raises InputError, NoSuchSession, TooManyViewers.
         """
+        await self._sweep()
         owner = self._find(name)
         check_offer(sdp, "offer", "sendonly")
-        await self._sweep()
         if len(self._viewers(owner)) >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} viewers watch this session, and that is the limit")
         viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, "sendonly")
         return viewer.name, await self._admit(viewer, sdp, client)
 
-    def stats(self, name: str) -> StatsReport:
+    def stats(self, key: str) -> StatsReport:
         """Return a session's statistics. Raises NoSuchSession."""
-        return self._find(name).session.report()
+        return self._owner(key).session.report()
 
-    async def close(self, name: str, viewer: str | None = None) -> None:
-        """End a session, or one viewer of it. Raises NoSuchSession."""
-        owner = self._find(name)
-        if viewer is None:
-            await self._drop(owner)
-            return
-        for peer in self._viewers(owner):
+    async def close(self, key: str) -> None:
+        """End a session. Raises NoSuchSession."""
+        await self._drop(self._owner(key))
+
+    async def leave(self, name: str, viewer: str) -> None:
+        """End one viewer of a session. Raises NoSuchSession."""
+        for peer in self._viewers(self._find(name)):
             if peer.name == viewer:
                 await self._drop(peer)
                 return
@@ -118,15 +126,24 @@ class Peers:
             raise NoSuchSession("no such session; it may have ended")
         return peer
 
+    def _owner(self, key: str) -> Peer:
+        for peer in self._peers.values():
+            if peer.owns and peer.key == key:
+                return peer
+        raise NoSuchSession("no such session; it may have ended")
+
     def _viewers(self, owner: Peer) -> list[Peer]:
         everyone = self._peers.values()
         return [peer for peer in everyone if peer.session is owner.session and not peer.owns]
 
-    def _new_name(self, wanted: str | None) -> str:
+    async def _new_name(self, wanted: str | None) -> str:
         if wanted is None:
             return secrets.token_urlsafe(12)
         if not _NAME.fullmatch(wanted):
             raise InputError(f"the session name {wanted[:80]!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
+        taken = self._peers.get(wanted)
+        if taken and taken.owns and time.monotonic() - taken.session.stats.last_in > ABSENT_S:
+            await self._drop(taken)
         if wanted in self._peers:
             raise NameTaken(f"the session name {wanted!r} is in use; end that session first")
         return wanted
@@ -145,7 +162,8 @@ class Peers:
         """Let a peer go; with a session go those who watch it."""
         leaving = [*self._viewers(peer), peer] if peer.owns else [peer]
         for one in leaving:
-            self._peers.pop(one.name, None)
+            if self._peers.get(one.name) is one:  # a successor may have the name already
+                del self._peers[one.name]
         await asyncio.gather(*(one.close() for one in leaving))
 
     async def _sweep(self) -> None:

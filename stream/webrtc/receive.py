@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -70,11 +71,11 @@ class DecoderQueue(queue.Queue[Any]):
 
 
 def is_keyframe(codec: str, data: bytes) -> bool:
-    """Tell a keyframe by its first bytes: VP8 (RFC 6386 9.1), H264 in Annex B."""
+    """Tell a keyframe: VP8 by its first bit (RFC 6386 9.1), H264 by its NAL units (Annex B)."""
     if codec.upper() == "VP8":
         return bool(data) and not data[0] & 1
-    start = data.find(b"\x00\x00\x01")
-    return start >= 0 and data[start + 3 : start + 4] != b"" and data[start + 3] & 31 in (5, 7)
+    starts = (match.end() for match in re.finditer(b"\x00\x00\x01", data))
+    return any(data[i] & 31 in (5, 7) for i in starts if i < len(data))
 
 
 def tune(receiver: RTCRtpReceiver) -> DecoderQueue | None:

@@ -3,7 +3,7 @@
 import { Skeleton } from './overlay.js';
 import { fillStyles, markStyle, thumbnail } from './picker.js';
 import { Recorder, save, snapshot } from './recorder.js';
-import { Session } from './session.js';
+import { NO_WEBRTC, Session } from './session.js';
 import { Trouble, clipExists, openSource } from './sources.js';
 import { Stats, line, rows } from './stats.js';
 
@@ -12,6 +12,7 @@ const all = (selector) => [...document.querySelectorAll(selector)];
 const query = new URLSearchParams(location.search);
 const BACKOFF_MS = [400, 800, 1500, 3000, 5000];
 const SLOW_MS = 8000;
+const SILENT_MS = 5000;
 const STATUS = { idle: 'Ready', connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', error: 'Stopped' };
 
 const app = {
@@ -93,6 +94,9 @@ function useSource(source) {
   app.source = source;
   source.track.onended = () => {
     if (source === app.source) fail(new Error(source.kind === 'camera' ? 'The camera was disconnected or taken away.' : 'The file stopped playing.'));
+  };
+  source.track.onmute = () => {
+    if (source === app.source && source.kind === 'camera') say('The camera sends no picture. Is it covered, or used elsewhere?', true);
   };
   $('input').srcObject = source.stream;
   $('preview').classList.add('playing');
@@ -264,7 +268,7 @@ function record() {
 function showRecording() {
   $('rec').hidden = !recorder.active;
   const [button] = all('[data-do=record]');
-  button.setAttribute('aria-pressed', String(recorder.active));
+  button.classList.toggle('on', recorder.active);
   button.querySelector('span').textContent = recorder.active ? 'Stop recording' : 'Record';
   const seconds = Math.floor(recorder.seconds);
   $('rec-time').textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
@@ -274,6 +278,18 @@ async function takeSnapshot() {
   if (app.state !== 'live') return;
   const blob = await snapshot($('output'));
   say(blob ? `Saved ${save(blob)}` : 'The picture could not be saved.', !blob);
+}
+
+async function copyLink() {
+  const name = app.session?.name;
+  if (!name) return;
+  const link = new URL(`view/${name}`, location.href).href;
+  try {
+    await navigator.clipboard.writeText(link);
+    say('Copied. The link shows this picture alone, in a browser or in OBS.');
+  } catch { // only https pages and localhost may write to the clipboard
+    prompt('This link shows the picture alone, in a browser or in OBS:', link);
+  }
 }
 
 function leaveFull() {
@@ -293,7 +309,7 @@ async function full() {
 }
 
 const actions = {
-  record, full, stop, snapshot: takeSnapshot,
+  record, full, stop, snapshot: takeSnapshot, link: copyLink,
   reset: () => app.session?.send({ type: 'reset' }),
   mirror: () => setMirror(!app.mirror),
   overlay: () => setOverlay(!app.overlay),
@@ -335,6 +351,8 @@ $('input').addEventListener('resize', ({ target }) => {
   skeleton.clear();
 });
 window.addEventListener('pagehide', () => { if (app.state !== 'error') stop(); });
+window.addEventListener('beforeunload', (event) => { if (recorder.active) event.preventDefault(); });
+document.addEventListener('visibilitychange', () => stats.touch());
 
 // ---- once a second
 
@@ -345,6 +363,13 @@ async function refresh() {
   $('stats-line').textContent = line(now);
   if ($('stats').open) showRows(rows(now, app.info));
   if (recorder.active) showRecording();
+  watchOver();
+}
+
+/** A connection that stays open but brings no picture is given up. */
+function watchOver() {
+  if (document.hidden || app.source?.track.muted) stats.touch();
+  else if (app.state === 'live' && stats.silence > SILENT_MS) retry('No picture comes back.');
 }
 
 function showRows(list) {
@@ -362,8 +387,6 @@ setInterval(refresh, 1000);
 $('stats').addEventListener('toggle', refresh);
 
 // ---- begin
-
-const NO_WEBRTC = 'This browser has no WebRTC, which carries the picture. Use a current Chrome, Edge, Firefox or Safari, and check that no extension or policy turns WebRTC off.';
 
 window.rotolive = {
   get state() { return app.state; },

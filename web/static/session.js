@@ -7,6 +7,8 @@ const PINGS_MISSED = 4;
 const START_KBPS = 1500, LEAST_KBPS = 600, MOST_KBPS = 2500;
 const LONG_SIDE = 640;
 
+export const NO_WEBRTC = 'This browser has no WebRTC, which carries the picture. Use a current Chrome, Edge, Firefox or Safari, and check that no extension or policy turns WebRTC off.';
+
 /** gone: nobody answered at all. status: what the server answered, else 0. */
 export class ServerError extends Error {
   constructor(message, { gone = false, status = 0 } = {}) {
@@ -15,8 +17,10 @@ export class ServerError extends Error {
   }
 }
 
+/** id: the key to what was opened. name: what others may watch it by. */
 export class Session {
   id = null;
+  name = null;
   rtts = [];
   #missed = 0;
   #closed = false;
@@ -39,6 +43,7 @@ export class Session {
     await gathered(pc);
     const answer = await post('api/offer', { sdp: pc.localDescription.sdp, type: 'offer', style, mirror });
     this.id = answer.session;
+    this.name = answer.name;
     if (this.#closed) { this.#forget(); return; }
     await pc.setRemoteDescription({ type: 'answer', sdp: startFast(answer.sdp) });
     await keepResolution(this.sender);
@@ -122,7 +127,7 @@ async function post(path, body) {
   });
 }
 
-function gathered(pc) {
+export function gathered(pc) {
   return new Promise((resolve) => {
     const check = () => { if (pc.iceGatheringState === 'complete') resolve(); };
     pc.addEventListener('icegatheringstatechange', check);

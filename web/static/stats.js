@@ -16,6 +16,8 @@ export class Stats {
   #means = { encode: 0, decode: 0, buffer: 0 };
   #sent = '';
   #loss = 0;
+  #decoded = 0;
+  #seen = performance.now();
 
   /** Counts frames of the output as they are presented; first(): on the first of each stream. */
   constructor(video, first) {
@@ -35,7 +37,15 @@ export class Stats {
     this.#last = {};
     this.server = null;
     this.frames = 0;
+    this.#decoded = 0;
+    this.touch();
   }
+
+  /** How long no picture has come back, in ms; samples tell, since a covered video presents none. */
+  get silence() { return performance.now() - this.#seen; }
+
+  /** Count the silence from now on. */
+  touch() { this.#seen = performance.now(); }
 
   /** Once a second: the mean of each browser stage since the last call, in ms. */
   async sample(session) {
@@ -47,6 +57,8 @@ export class Stats {
         this.#sent = report.frameWidth ? `${report.frameWidth}×${report.frameHeight}` : '';
       }
       if (report.type === 'inbound-rtp') {
+        if (report.framesDecoded !== this.#decoded) this.touch();
+        this.#decoded = report.framesDecoded ?? null;
         this.#mean('decode', report.totalDecodeTime, report.framesDecoded);
         this.#mean('buffer', report.jitterBufferDelay, report.jitterBufferEmittedCount);
         this.#loss = report.packetsLost ?? 0;

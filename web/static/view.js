@@ -1,7 +1,8 @@
 // Nothing but the picture of one session, for a browser source: plays it over WHEP, comes back by itself.
 
+import { NO_WEBRTC, gathered } from './session.js';
+
 const AGAIN_MS = 2000;
-const GATHER_MS = 500;
 const STILL_MS = 8000;
 
 const name = decodeURIComponent(location.pathname.split('/').filter(Boolean).pop());
@@ -20,7 +21,7 @@ async function play() {
     await pc.setLocalDescription();
     await gathered(pc);
     const reply = await fetch(`../whep/${encodeURIComponent(name)}`, {
-      method: 'POST', headers: { 'content-type': 'application/sdp' }, body: pc.localDescription.sdp,
+      method: 'POST', headers: { 'content-type': 'application/sdp' }, body: pc.localDescription.sdp, signal: AbortSignal.timeout(30_000),
     });
     if (!reply.ok) throw new Error((await reply.json().catch(() => ({}))).error ?? `The server answered ${reply.status}.`);
     resource = reply.headers.get('location');
@@ -34,31 +35,30 @@ async function play() {
   }
 }
 
-function gathered(pc) {
-  return new Promise((resolve) => {
-    const check = () => { if (pc.iceGatheringState === 'complete') resolve(); };
-    pc.addEventListener('icegatheringstatechange', check);
-    setTimeout(resolve, GATHER_MS);
-    check();
-  });
-}
-
-/** Resolves when the connection is gone, or no picture has come for long. */
+/** Resolves when the connection is gone, or no picture has come for long (a hidden page shows none). */
 function ended(pc) {
   return new Promise((resolve) => {
-    let last = performance.now();
-    const seen = () => { last = performance.now(); video.requestVideoFrameCallback?.(seen); };
-    video.requestVideoFrameCallback?.(seen);
+    let last, over = false;
+    const touch = () => { last = performance.now(); };
+    const seen = () => { touch(); if (!over) video.requestVideoFrameCallback?.(seen); };
+    seen();
+    document.addEventListener('visibilitychange', touch);
     const timer = setInterval(() => {
-      const still = video.requestVideoFrameCallback && performance.now() - last > STILL_MS;
+      const still = video.requestVideoFrameCallback && !document.hidden && performance.now() - last > STILL_MS;
       if (!still && !['failed', 'closed'].includes(pc.connectionState)) return;
+      over = true;
+      document.removeEventListener('visibilitychange', touch);
       clearInterval(timer);
       resolve();
     }, 500);
   });
 }
 
-for (;;) {
-  await play().catch((error) => { note.textContent = error instanceof TypeError ? 'The server does not answer.' : error.message; });
+if (!window.RTCPeerConnection) note.textContent = NO_WEBRTC;
+while (window.RTCPeerConnection) {
+  await play().catch((error) => {
+    const silent = error instanceof TypeError || error.name === 'TimeoutError';
+    note.textContent = silent ? 'The server does not answer.' : error.message;
+  });
   await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
 }
