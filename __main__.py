@@ -37,19 +37,26 @@ def serve(
     threads: int | None = None,
     browser: bool = False,
     style: int = 0,
+    token: str | None = None,
+    insecure: bool = False,
+    allow_origin: tuple[str, ...] = (),
 ) -> None:
-    """Serve the page and its WebRTC face.
+    """Serve the page, its WebRTC face, WHIP and WHEP.
 
     Args:
-        host: Interface to listen on.
+        host: Interface to listen on; for others than this machine, give a token.
         port: Port to listen on.
         sessions: How many people may dance at once.
         runtime: How the generator runs; auto takes the fastest that agrees with PyTorch.
         threads: Cores the model may take; by default one less than there are, at most four.
         browser: Open the browser by itself.
         style: The style that is chosen at first.
+        token: What every client must show, as a bearer token; the page has it in its address.
+        insecure: Let everybody in without a token.
+        allow_origin: Pages elsewhere that may use the API, such as https://example.org.
     """
     from .model.live import open_model
+    from .web.access import Access
     from .web.serve import serve as run
 
     _at_least("sessions", sessions, 1)
@@ -57,7 +64,16 @@ def serve(
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
     page = f"?style={style}" if style else ""
-    run(opened, host, port, open_browser=browser, max_sessions=sessions, page=page)
+    run(
+        opened,
+        host,
+        port,
+        open_browser=browser,
+        max_sessions=sessions,
+        page=page,
+        access=Access(token=token, origins=allow_origin),
+        insecure=insecure,
+    )
 
 
 def render(

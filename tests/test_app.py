@@ -12,6 +12,7 @@ from rotolive.model.errors import InputError, RotoliveError
 from rotolive.model.live import IdentityConditioner, IdentityModel
 from rotolive.stream.webrtc.ice import allow_loopback, resolve_mdns
 from rotolive.stream.webrtc.peers import Peers
+from rotolive.web.access import Access, check_exposure
 from rotolive.web.app import create_app
 from rotolive.web.serve import address, bind, serve
 
@@ -54,6 +55,46 @@ async def test_page_health_and_models(http: httpx.AsyncClient) -> None:
     assert model["name"] == "identity"
     assert model["styles"] == [{"index": 0, "name": "as is"}]
     assert (model["width"], model["height"]) == (256, 256)
+
+
+async def test_a_token_is_asked_for_on_all_but_the_page() -> None:
+    access = Access(token="correct horse", origins=("https://stage.example",))
+    app = create_app(IdentityModel(1), access=access)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for path in ("/", "/view/x", "/static/main.js", "/api/health"):
+            assert (await http.get(path)).status_code == 200
+        for shown in ({}, {"authorization": "Bearer correct horsf"}, {"authorization": "correct"}):
+            for method, path in (
+                ("GET", "/api/models"),
+                ("POST", "/api/offer"),
+                ("POST", "/whip/identity"),
+                ("POST", "/whep/x"),
+                ("DELETE", "/whip/identity/x"),
+            ):
+                reply = await http.request(method, path, headers=shown)
+                assert reply.status_code == 401 and "token" in reply.json()["error"]
+                assert reply.headers["www-authenticate"] == "Bearer"
+        right = {"authorization": "Bearer correct horse"}
+        assert (await http.get("/api/models", headers=right)).status_code == 200
+        asks = {"origin": "https://stage.example", "access-control-request-method": "POST"}
+        allowed = await http.options("/whep/x", headers=asks)
+        assert allowed.headers["access-control-allow-origin"] == "https://stage.example"
+        other = await http.options("/whep/x", headers={**asks, "origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+    await app.state.peers.close_all()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org"])
+def test_others_come_in_by_token_or_not_at_all(host: str) -> None:
+    with pytest.raises(InputError, match="--token"):
+        check_exposure(host, Access(), insecure=False)
+    check_exposure(host, Access(), insecure=True)
+    check_exposure(host, Access(token="long enough"), insecure=False)
+    for own in ("127.0.0.1", "::1", "localhost"):
+        check_exposure(own, Access(), insecure=False)
+    with pytest.raises(InputError, match="3 characters"):
+        Access(token="abc")
 
 
 async def test_unknown_paths_answer_with_a_sentence(http: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
 from ..stream.webrtc.peers import NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
+from .access import Access, guard
 from .requests import Refused, read_json
 from .whip import add_whip
 
@@ -33,7 +34,13 @@ class Offer(msgspec.Struct, kw_only=True):
     mirror: bool = True
 
 
-def create_app(model: LiveModel, *, max_sessions: int = 4, marker: bool = False) -> FastAPI:
+def create_app(
+    model: LiveModel,
+    *,
+    max_sessions: int = 4,
+    marker: bool = False,
+    access: Access = Access(),  # noqa: B008
+) -> FastAPI:
     """Serve one model. marker: carry the bench's bar code from the input to the picture."""
     peers = Peers(model, max_sessions=max_sessions, marker=marker)
 
@@ -44,6 +51,7 @@ def create_app(model: LiveModel, *, max_sessions: int = 4, marker: bool = False)
 
     app = FastAPI(title="Rotolive", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.peers = peers
+    guard(app, access)
     _add_errors(app)
     _add_api(app, model, peers)
     add_whip(app, model, peers)

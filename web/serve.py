@@ -7,12 +7,14 @@ import socket
 import sys
 import threading
 import webbrowser
+from urllib.parse import quote
 
 import numpy as np
 import uvicorn
 
 from ..model.errors import InputError, RotoliveError
 from ..model.live import LiveModel, open_model
+from .access import Access, check_exposure
 from .app import create_app
 
 
@@ -42,18 +44,27 @@ def serve(
     max_sessions: int = 4,
     marker: bool = False,
     page: str = "",
+    access: Access = Access(),  # noqa: B008
+    insecure: bool = False,
 ) -> None:
     """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
 
+    insecure: let everybody in on an interface that others can reach, without a token.
+
     page: what follows the address that is shown and opened, such as ?style=1.
     """
+    check_exposure(host, access, insecure)
     listener = bind(host, port)
     warm_up(model)
-    app = create_app(model, max_sessions=max_sessions, marker=marker)
+    app = create_app(model, max_sessions=max_sessions, marker=marker, access=access)
     config = uvicorn.Config(app, ws="none", log_level="warning", timeout_graceful_shutdown=1)
-    server = _Server(config, address(listener) + page, open_browser)
+    server = _Server(config, address(listener) + page + _hash(access), open_browser)
     with listener, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+
+
+def _hash(access: Access) -> str:
+    return f"#token={quote(access.token, safe='')}" if access.token else ""
 
 
 def warm_up(model: LiveModel) -> None:

@@ -1,5 +1,6 @@
 // The page: one state machine (idle, connecting, live, reconnecting, error) and the controls around it.
 
+import { TOKEN, withToken } from './access.js';
 import { Skeleton } from './overlay.js';
 import { fillStyles, markStyle, thumbnail } from './picker.js';
 import { Recorder, save, snapshot } from './recorder.js';
@@ -215,7 +216,7 @@ function showArt(url) {
 async function meet() {
   for (let tries = 0; !app.info.model; tries += 1) {
     try {
-      const [first] = await (await fetch('api/models')).json();
+      const [first] = await (await fetch('api/models', { headers: withToken() })).json();
       if (first) learn({ ...first, model: first.name, styles: first.styles.map(({ name }) => name) });
       return;
     } catch {
@@ -283,7 +284,7 @@ async function takeSnapshot() {
 async function copyLink() {
   const name = app.session?.name;
   if (!name) return;
-  const link = new URL(`view/${name}`, location.href).href;
+  const link = new URL(`view/${name}${TOKEN ? `#token=${encodeURIComponent(TOKEN)}` : ''}`, location.href).href;
   try {
     await navigator.clipboard.writeText(link);
     say('Copied. The link shows this picture alone, in a browser or in OBS.');

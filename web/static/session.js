@@ -1,5 +1,7 @@
 // One connection to the renderer: our picture out, the painted picture back, control messages beside them.
 
+import { withToken } from './access.js';
+
 const GATHER_MS = 500;
 const CONNECT_MS = 12_000;
 const PING_MS = 1000;
@@ -73,7 +75,7 @@ export class Session {
   }
 
   #forget() {
-    if (this.id) fetch(`api/sessions/${encodeURIComponent(this.id)}`, { method: 'DELETE', keepalive: true }).catch(() => {});
+    if (this.id) fetch(`api/sessions/${encodeURIComponent(this.id)}`, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {});
   }
 
   #lose(sentence) {
@@ -115,7 +117,7 @@ async function post(path, body) {
   let response;
   try {
     response = await fetch(path, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: AbortSignal.timeout(30_000),
+      method: 'POST', headers: withToken({ 'content-type': 'application/json' }), body: JSON.stringify(body), signal: AbortSignal.timeout(30_000),
     });
   } catch {
     throw new ServerError('The server does not answer. Is it still running?', { gone: true });

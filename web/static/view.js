@@ -1,5 +1,6 @@
 // Nothing but the picture of one session, for a browser source: plays it over WHEP, comes back by itself.
 
+import { withToken } from './access.js';
 import { NO_WEBRTC, gathered } from './session.js';
 
 const AGAIN_MS = 2000;
@@ -12,7 +13,7 @@ const note = document.getElementById('note');
 async function play() {
   const pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' });
   let resource = null;
-  const leave = () => { if (resource) fetch(resource, { method: 'DELETE', keepalive: true }).catch(() => {}); resource = null; };
+  const leave = () => { if (resource) fetch(resource, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {}); resource = null; };
   addEventListener('pagehide', leave, { once: true });
   try {
     const { receiver } = pc.addTransceiver('video', { direction: 'recvonly' });
@@ -21,7 +22,7 @@ async function play() {
     await pc.setLocalDescription();
     await gathered(pc);
     const reply = await fetch(`../whep/${encodeURIComponent(name)}`, {
-      method: 'POST', headers: { 'content-type': 'application/sdp' }, body: pc.localDescription.sdp, signal: AbortSignal.timeout(30_000),
+      method: 'POST', headers: withToken({ 'content-type': 'application/sdp' }), body: pc.localDescription.sdp, signal: AbortSignal.timeout(30_000),
     });
     if (!reply.ok) throw new Error((await reply.json().catch(() => ({}))).error ?? `The server answered ${reply.status}.`);
     resource = reply.headers.get('location');
