@@ -40,6 +40,9 @@ def serve(
     token: str | None = None,
     insecure: bool = False,
     allow_origin: tuple[str, ...] = (),
+    self_signed: bool = False,
+    certificate: Path | None = None,
+    key: Path | None = None,
 ) -> None:
     """Serve the page, its WebRTC face, WHIP and WHEP.
 
@@ -54,13 +57,23 @@ def serve(
         token: What every client must show, as a bearer token; the page has it in its address.
         insecure: Let everybody in without a token.
         allow_origin: Pages elsewhere that may use the API, such as https://example.org.
+        self_signed: Serve HTTPS with a certificate made here: a phone gives no camera without.
+        certificate: Serve HTTPS with this certificate (PEM), and
+        key: its private key (PEM).
     """
     from .model.live import open_model
     from .web.access import Access
     from .web.serve import serve as run
+    from .web.tls import Tls
+    from .web.tls import self_signed as make_certificate
 
     _at_least("sessions", sessions, 1)
     _at_least("threads", threads, 1)
+    if (certificate is None) != (key is None):
+        raise InputError("--certificate and --key go together")
+    tls = make_certificate() if self_signed else None
+    if certificate and key:
+        tls = Tls(certificate=certificate, key=key)
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
     page = f"?style={style}" if style else ""
@@ -73,6 +86,7 @@ def serve(
         page=page,
         access=Access(token=token, origins=allow_origin),
         insecure=insecure,
+        tls=tls,
     )
 
 

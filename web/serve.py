@@ -16,6 +16,7 @@ from ..model.errors import InputError, RotoliveError
 from ..model.live import LiveModel, open_model
 from .access import Access, check_exposure
 from .app import create_app
+from .tls import Tls
 
 
 class _Server(uvicorn.Server):
@@ -46,19 +47,27 @@ def serve(
     page: str = "",
     access: Access = Access(),  # noqa: B008
     insecure: bool = False,
+    tls: Tls | None = None,
 ) -> None:
     """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
 
-    insecure: let everybody in on an interface that others can reach, without a token.
-
-    page: what follows the address that is shown and opened, such as ?style=1.
+    page: what follows the address that is shown and opened, such as ?style=1. insecure: let
+    everybody in on an interface that others can reach, without a token. tls: serve HTTPS.
     """
     check_exposure(host, access, insecure)
     listener = bind(host, port)
     warm_up(model)
     app = create_app(model, max_sessions=max_sessions, marker=marker, access=access)
-    config = uvicorn.Config(app, ws="none", log_level="warning", timeout_graceful_shutdown=1)
-    server = _Server(config, address(listener) + page + _hash(access), open_browser)
+    config = uvicorn.Config(
+        app,
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+        ssl_certfile=tls and tls.certificate,
+        ssl_keyfile=tls and str(tls.key),
+    )
+    url = address(listener, "https" if tls else "http") + page + _hash(access)
+    server = _Server(config, url, open_browser)
     with listener, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
@@ -99,13 +108,13 @@ def _why(error: Exception, host: str, port: int) -> str:
     return f"cannot listen on {host} port {port}: {error}"
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, scheme: str = "http") -> str:
     """Return the URL to open for a listening socket."""
     host, port = listener.getsockname()[:2]
     shown: str = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(
         host, str(host)
     )
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..cache import cache_folder
 from ..generator import Generator, Output, State
 from .stepper import SerialStepper
 
@@ -79,7 +80,7 @@ def _silent_openvino() -> Any:
 
 def _graph(openvino: Any, core: Any, generator: Generator) -> Any:
     """Convert, or read what an earlier start converted: seconds against milliseconds."""
-    path = _cache_folder() / f"{_fingerprint(openvino, generator)}.xml"
+    path = cache_folder() / f"{_fingerprint(openvino, generator)}.xml"
     if path.is_file():
         try:
             return core.read_model(path)
@@ -123,8 +124,3 @@ def _fingerprint(openvino: Any, generator: Generator) -> str:
         digest.update(name.encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()[:24]
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get("ROTOLIVE_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return Path(root or Path.home() / ".cache") / "rotolive"
