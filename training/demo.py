@@ -61,7 +61,7 @@ def write_poster(clips: list[Path], path: Path) -> None:
     animation = cv2.Animation()
     animation.frames = [np.hstack(row)[:, :, ::-1].copy() for row in zip(*strips, strict=True)]
     animation.durations = [2000 // 30] * len(animation.frames)
-    cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 55])
+    cv2.imwriteanimation(str(path), animation, [cv2.IMWRITE_WEBP_QUALITY, 82])
 
 
 def _fit(rgb: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
