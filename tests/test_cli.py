@@ -151,7 +151,7 @@ def test_a_damaged_package_is_refused(tmp_path: Path) -> None:
 
 def test_bench_soak_writes_its_figures(movie: Path, tmp_path: Path) -> None:
     target = tmp_path / "soak.json"
-    options = ["--model", "identity", "--clip", movie, "--seconds", 0.2]
+    options = ["--model", "identity", "--clip", movie, "--seconds", 1]
     said = rotolive("bench", "soak", *options, "--json", target)
     figures = json.loads(said)
     assert figures == json.loads(target.read_text())
