@@ -30,10 +30,8 @@ class GeneratorConfig:
 
     def __post_init__(self) -> None:
         counts = {"condition_channels": 1, "styles": 1, "channels": 2, "parts": 0}
-        for name, least in counts.items():
+        for name, least in {**counts, "width": 16, "height": 16}.items():
             _check_count(name, getattr(self, name), least)
-        for name, value in (("width", self.width), ("height", self.height)):
-            _check_count(name, value, 16)
         if len(self.blocks) != 5:
             raise ModelError(f"blocks has {len(self.blocks)} numbers; 5 are expected")
         for value in self.blocks:

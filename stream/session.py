@@ -48,6 +48,7 @@ class Session:
         self._mirror = self._mirrored = mirror
         self._marker = marker
         self._watched = True
+        self._begun = False
         self._reset = False
         self._failures = 0
         self._seat = renderer.acquire(self._deliver, self._failed, self.close)
@@ -67,11 +68,12 @@ class Session:
         """Take a frame in; the newest wins. Nothing is painted for nobody."""
         self.stats.came_in()
         if self._watched:
+            self._begun = True
             self.inbox.put(frame)
 
     def watch(self, on: bool) -> None:
         """Paint, or rest while nobody watches; what was painted long ago is forgotten."""
-        if on and not self._watched:
+        if on and not self._watched and self._begun:
             self.reset()
         self._watched = on
 

@@ -132,6 +132,23 @@ def test_who_left_resets_nobody() -> None:
     renderer.close()
 
 
+def test_only_a_session_that_painted_forgets_when_it_is_watched_again() -> None:
+    model = Counting()
+    renderer = Renderer(model)
+    session = Session(renderer, mirror=False)
+    forgotten: list[bool] = []
+    session.reset = lambda: forgotten.append(True)  # type: ignore[method-assign]
+    session.watch(False)
+    session.put(frame(0, 10))
+    session.watch(True)
+    assert not forgotten
+    through(session, 1, 10)
+    session.watch(False)
+    session.watch(True)
+    assert forgotten == [True]
+    renderer.close()
+
+
 def test_an_unknown_style_names_the_range_and_takes_no_slot() -> None:
     renderer = Renderer(Counting(slots=1))
     with pytest.raises(UnknownStyle, match=r"no style 3: .* 0 a, 1 b, 2 c"):

@@ -1,43 +1,27 @@
 """HTTPS with a certificate of our own making, over a real socket."""
 
 import ssl
-import threading
-import time
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from cryptography import x509
+from serving import serving
 
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
 from rotolive.web.app import create_app
-from rotolive.web.serve import bind
 from rotolive.web.tls import Tls, self_signed
 
 
 def test_the_page_comes_over_https(tmp_path: Path) -> None:
     tls = self_signed(tmp_path)
-    listener = bind("127.0.0.1", 0)
-    config = uvicorn.Config(
-        create_app(IdentityModel(1)),
-        log_level="warning",
-        ssl_certfile=tls.certificate,
-        ssl_keyfile=str(tls.key),
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
+    files = {"ssl_certfile": tls.certificate, "ssl_keyfile": str(tls.key)}
     trusting = ssl.create_default_context(cafile=str(tls.certificate))
-    port = listener.getsockname()[1]
-    while not server.started:
-        time.sleep(0.02)
-    for host in ("localhost", "127.0.0.1"):
-        assert httpx.get(f"https://{host}:{port}/", verify=trusting, trust_env=False).is_success
-    server.should_exit = True
-    thread.join(5)
-    assert not thread.is_alive()
+    with serving(create_app(IdentityModel(1)), **files) as port:
+        for host in ("localhost", "127.0.0.1"):
+            page = httpx.get(f"https://{host}:{port}/", verify=trusting, trust_env=False)
+            assert page.is_success
 
 
 def test_a_certificate_is_kept_until_it_no_longer_fits(

@@ -3,16 +3,15 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-import uvicorn
 from aiortc import RTCDtlsTransport
+from serving import serving, until
 
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
@@ -23,7 +22,6 @@ from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.receive import is_keyframe
 from rotolive.stream.webrtc.send import PinnedVp8Encoder, bitrate_for
 from rotolive.web.app import create_app
-from rotolive.web.serve import bind
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +29,10 @@ def url() -> Iterator[str]:
     """A server in a thread, for two sessions."""
     model = IdentityModel(2)
     model.styles = ("one", "two")
-    listener = bind("127.0.0.1", 0)
     app = create_app(model, max_sessions=2, marker=True)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    allow_loopback(only=True)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(5)
-    assert not thread.is_alive()
+    with serving(app) as port:
+        allow_loopback(only=True)
+        yield f"http://127.0.0.1:{port}"
 
 
 class Viewer:
@@ -78,13 +70,6 @@ def iter_colour(colour: tuple[int, int, int]) -> Iterator[np.ndarray]:
     rgb = np.full((240, 320, 3), colour, np.uint8)
     while True:
         yield rgb
-
-
-async def until(condition: Callable[[], bool], timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 async def test_frames_come_back_in_order_and_the_channel_answers(url: str) -> None:

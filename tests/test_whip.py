@@ -4,17 +4,17 @@ import asyncio
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
+from serving import serving, until
 
 from rotolive.model.live import IdentityModel
 from rotolive.stream.marker import read_marker
@@ -26,7 +26,6 @@ from rotolive.stream.webrtc.client import Camera, luma, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.peers import Peers
 from rotolive.web.app import create_app
-from rotolive.web.serve import bind
 
 MUXER = """
 import sys, time, av
@@ -46,30 +45,20 @@ with av.open(url, "w", format="whip", options=keys) as out:
 """
 
 
+@dataclass(frozen=True)
 class Served:
-    """A server in a thread, of the identity model, and what to look into."""
+    """A server of the identity model, and what to look into."""
 
-    def __init__(self) -> None:
-        listener = bind("127.0.0.1", 0)
-        app = create_app(IdentityModel(2), max_sessions=2, marker=True)
-        self.peers: Peers = app.state.peers
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        self.server = uvicorn.Server(config)
-        self.thread = threading.Thread(
-            target=self.server.run, kwargs={"sockets": [listener]}, daemon=True
-        )
-        self.thread.start()
+    url: str
+    peers: Peers
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     allow_loopback(only=True)
-    made = Served()
-    yield made
-    made.server.should_exit = True
-    made.thread.join(5)
-    assert not made.thread.is_alive()
+    app = create_app(IdentityModel(2), max_sessions=2, marker=True)
+    with serving(app) as port:
+        yield Served(f"http://127.0.0.1:{port}", app.state.peers)
 
 
 class Peer:
@@ -111,13 +100,6 @@ class Peer:
     async def frames(self, count: int, timeout: float = 8) -> None:
         target = len(self.seen) + count
         await until(lambda: len(self.seen) >= target, timeout)
-
-
-async def until(condition, timeout: float = 8) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 async def ask(

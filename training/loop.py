@@ -30,6 +30,9 @@ BETAS = (0.5, 0.99)
 CRITIC_RATE = 2.0
 """Learning rate of the critics over the generator's: spectral norm slows them."""
 
+KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimizer")
+"""What has a state of its own in a checkpoint."""
+
 
 class Trainer:
     """A run: generator, its average, critics, optimisers, streams. Steps, saves, goes on."""
@@ -87,7 +90,7 @@ class Trainer:
             ) from error
 
     def _load(self, saved: dict[str, Any]) -> None:
-        for name in ("generator", "average", "critics", "generator_optimizer", "critic_optimizer"):
+        for name in KEPT:
             getattr(self, name).load_state_dict(saved[name])
         self.streams.load_state_dict(saved["streams"])
         self.state = State(*saved["state"])
@@ -111,9 +114,8 @@ class Trainer:
         self.average.load_state_dict(self.generator.state_dict())
 
     def _whole(self) -> dict[str, Any]:
-        names = ("generator", "average", "critics", "generator_optimizer", "critic_optimizer")
         return {
-            **{name: getattr(self, name).state_dict() for name in names},
+            **{name: getattr(self, name).state_dict() for name in KEPT},
             "streams": self.streams.state_dict(),
             "state": [self.state.image, self.state.features, self.state.valid],
             "step": self.step_index,

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.condition.pose.retarget import Retargeter, mirrored
-from ..model.condition.pose.skeleton import CHILDREN, INDEX, PARENTS, Measures, measure, to_joints
+from ..model.condition.pose.skeleton import CHILDREN, FEET, PARENTS, Measures, measure, to_joints
 
 FITTED_CLIPS = 24
 ROUNDS = 3
 SETTLING = 0.25
 """Share of a clip until the retargeting knows its user."""
-_FEET = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("heel", "toe")]
 
 
 def measure_clips(paths: list[Path], about: list[dict[str, Any]], aspect: float) -> Measures:
@@ -55,7 +54,7 @@ def _fit(measures: Measures, paths: list[Path]) -> Measures:
         a, b = (_flat_lengths(joints) for joints in (made, shown))
         products.append((a * b).sum(0))
         squares.append((a * a).sum(0))
-        drops.append(shown[:, _FEET, 1].max(1) - made[:, _FEET, 1].max(1))
+        drops.append(shown[:, FEET, 1].max(1) - made[:, FEET, 1].max(1))
     scale = (np.sum(products, 0) / np.maximum(np.sum(squares, 0), 1e-9)).clip(0.8, 1.25)
     return replace(
         measures,

@@ -18,7 +18,7 @@ from ..stream.renderer import TooManySessions
 from ..stream.webrtc.peers import NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
 from .access import Access, guard
-from .requests import Refused, read_json
+from .requests import Refused, client_of, read_json
 from .whip import add_whip
 
 STATIC = Path(__file__).parent / "static"
@@ -71,9 +71,12 @@ def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     @app.post("/api/offer")
     async def offer(request: Request) -> dict[str, str]:
         body = await read_json(request, Offer)
-        client = request.client.host if request.client else None
         owner, sdp = await peers.answer(
-            body.sdp, body.type, style=body.style, mirror=body.mirror, client=client
+            body.sdp,
+            body.type,
+            style=body.style,
+            mirror=body.mirror,
+            client=client_of(request),
         )
         return {"sdp": sdp, "type": "answer", "session": owner.key, "name": owner.name}
 

@@ -36,6 +36,11 @@ async def read_sdp(request: Request) -> str:
         raise Refused(400, "the offer is not SDP: it is not text") from error
 
 
+def client_of(request: Request) -> str | None:
+    """Return the address a request came from, where the server knows it."""
+    return request.client.host if request.client else None
+
+
 async def _read_body(request: Request, expected: str) -> bytes:
     content = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content != expected:

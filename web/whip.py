@@ -15,7 +15,7 @@ from fastapi.responses import Response
 
 from ..model.live import LiveModel
 from ..stream.webrtc.peers import Peers
-from .requests import Refused, read_sdp
+from .requests import Refused, client_of, read_sdp
 
 
 def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
@@ -39,7 +39,7 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
             "offer",
             style=style,
             mirror=mirror,
-            client=_client(request),
+            client=client_of(request),
             direction="recvonly",
             name=session,
         )
@@ -49,7 +49,7 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     @app.post("/whep/{session}")
     async def play(request: Request, session: str) -> Response:
         sdp = await read_sdp(request)
-        viewer, answer = await peers.watch(session, sdp, client=_client(request))
+        viewer, answer = await peers.watch(session, sdp, client=client_of(request))
         return _created(answer, f"/whep/{session}/{viewer}")
 
     @app.delete("/whip/{name}/{key}")
@@ -62,10 +62,6 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     async def leave(session: str, viewer: str) -> Response:
         await peers.leave(session, viewer)
         return Response()
-
-
-def _client(request: Request) -> str | None:
-    return request.client.host if request.client else None
 
 
 def _created(answer: str, location: str, **more: str) -> Response:

@@ -157,7 +157,7 @@ async function keepResolution(sender) {
   await sender.setParameters(parameters).catch(() => {});
 }
 
-function lowLatency(receiver) {
+export function lowLatency(receiver) {
   if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
   if ('playoutDelayHint' in receiver) receiver.playoutDelayHint = 0;
 }

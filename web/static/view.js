@@ -1,7 +1,7 @@
 // Nothing but the picture of one session, for a browser source: plays it over WHEP, comes back by itself.
 
 import { withToken } from './access.js';
-import { NO_WEBRTC, gathered } from './session.js';
+import { NO_WEBRTC, gathered, lowLatency } from './session.js';
 
 const AGAIN_MS = 2000;
 const STILL_MS = 8000;
@@ -17,7 +17,7 @@ async function play() {
   addEventListener('pagehide', leave, { once: true });
   try {
     const { receiver } = pc.addTransceiver('video', { direction: 'recvonly' });
-    if ('jitterBufferTarget' in receiver) receiver.jitterBufferTarget = 0;
+    lowLatency(receiver);
     pc.ontrack = ({ track }) => { video.srcObject = new MediaStream([track]); };
     await pc.setLocalDescription();
     await gathered(pc);

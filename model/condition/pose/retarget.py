@@ -16,10 +16,12 @@ from .skeleton import (
     BONE,
     BONES,
     CHILDREN,
+    FEET,
     INDEX,
     JOINT_MATRIX,
     JOINTS,
     LEFT_RIGHT,
+    LIMBS,
     PARENTS,
     Measures,
     to_joints,
@@ -55,14 +57,10 @@ REACH = 0.2
 _SWAP = np.arange(33)
 for _a, _b in LEFT_RIGHT:
     _SWAP[[_a, _b]] = _b, _a
-_FEET = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("heel", "toe")]
 _SHINS = [BONE[f"{side}_ankle"] for side in ("left", "right")]
 _CLAVICLES = [BONE[f"{side}_shoulder"] for side in ("left", "right")]
 _TORSO, _NECK = BONE["chest"], BONE["head"]
-_SPANS = np.array(
-    [_TORSO, _NECK]
-    + [BONE[f"{s}_{n}"] for s in ("left", "right") for n in ("elbow", "wrist", "knee", "ankle")]
-)
+_SPANS = np.array([*LIMBS, _NECK])
 _PART_OF_JOINT = JOINT_MATRIX > 0
 
 
@@ -209,7 +207,7 @@ class Retargeter:
         base = INDEX["pelvis"] if seen[INDEX["pelvis"]] > LOST else INDEX["chest"]
         aside = float(joints[base, 0] - aspect / 2) * to_dancer
         above = 0.0
-        feet = [i for i in _FEET if seen[i] > LOST]
+        feet = [i for i in FEET if seen[i] > LOST]
         if feet and self._held[_SHINS].any():
             lowest = float(joints[feet, 1].max())
             above = (self._floor(lowest, step) - lowest) * to_dancer
@@ -240,7 +238,7 @@ class Retargeter:
         for bone, (parent, child) in enumerate(zip(PARENTS, CHILDREN, strict=True)):
             joints[child] = joints[parent] + vectors[bone]
         joints[:, 0] += self._dancer.aspect / 2 + self._root[0]
-        joints[:, 1] += self._dancer.floor - self._root[1] - joints[_FEET, 1].max()
+        joints[:, 1] += self._dancer.floor - self._root[1] - joints[FEET, 1].max()
         return joints
 
     def _idle(self, time_s: float) -> NDArray[np.float32]:

@@ -72,7 +72,7 @@ BONES = _bones()
 PARENTS = np.array([INDEX[a] for a, _ in BONES])
 CHILDREN = np.array([INDEX[b] for _, b in BONES])
 BONE = {child: i for i, (_, child) in enumerate(BONES)}
-_LIMBS = [
+LIMBS = [
     BONE["chest"],
     *(
         BONE[f"{side}_{n}"]
@@ -80,6 +80,9 @@ _LIMBS = [
         for n in ("elbow", "wrist", "knee", "ankle")
     ),
 ]
+"""The bones of trunk, arms and legs."""
+FEET = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("heel", "toe")]
+"""The joints that stand on the floor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,13 +157,12 @@ def measure(landmarks: NDArray[np.float32], idle: NDArray[np.float32], aspect: f
     lengths = np.percentile(flat, 95, axis=0).astype(np.float32)
     rest = to_joints(idle, aspect)
     vectors = rest[CHILDREN] - rest[PARENTS]
-    vectors[_LIMBS, 2] = 0  # at ease, trunk and limbs hang straight
-    vectors[_LIMBS] *= lengths[_LIMBS, None] / np.linalg.norm(vectors[_LIMBS], axis=1)[:, None]
+    vectors[LIMBS, 2] = 0  # at ease, trunk and limbs hang straight
+    vectors[LIMBS] *= lengths[LIMBS, None] / np.linalg.norm(vectors[LIMBS], axis=1)[:, None]
     longest = lengths / np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
-    feet = [INDEX[f"{side}_{name}"] for side in ("left", "right") for name in ("heel", "toe")]
     return Measures(
         lengths=lengths,
         idle=(vectors * np.minimum(longest, 1)[:, None]).astype(np.float32),
-        floor=float(np.median(joints[:, feet, 1].max(axis=1))),
+        floor=float(np.median(joints[:, FEET, 1].max(axis=1))),
         aspect=aspect,
     )
