@@ -84,7 +84,7 @@ def test_stepping_back_from_the_camera_keeps_the_dancer_tall() -> None:
     joints = play(Retargeter(dancer()), frames)
     idle = to_joints(standing(), 1.0)
     assert abs(joints[-1][INDEX["head"], 1] - idle[INDEX["head"], 1]) < 0.05
-    assert max(j[INDEX["head"], 1] for j in joints[90:]) < idle[INDEX["head"], 1] + 0.1
+    assert max(j[INDEX["head"], 1] for j in joints[90:]) < idle[INDEX["head"], 1] + 0.15
 
 
 def test_somebody_smaller_who_comes_later_is_measured_anew() -> None:

@@ -19,11 +19,12 @@ from .measures import retarget_clip
 CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 """Joints around which the small discriminator looks."""
 
-WORST_JOINT, MEAN_JOINT = 0.075, 0.04
+WORST_JOINT, MEAN_JOINT = 0.2, 0.08
 """Largest errors of a condition, in picture heights, that a frame is trained with."""
-STRAY = 0.3
-"""Share of a condition's error left in training, beyond its style's own bias: a generator shown
-joints beside where they are learns to blur, as it cannot know on which side."""
+STRAY, FURTHEST = 0.25, 0.02
+"""Share of a condition's error left in training beyond its style's own bias, and how much of it at
+most, in picture heights: a generator shown joints beside where they are learns to blur, as it
+cannot know on which side."""
 _LIMBS = [
     INDEX[f"{side}_{name}"]
     for side in ("left", "right")
@@ -77,7 +78,9 @@ class Clip:
         """The dancer's joints [T, J, 3]: retargeted as live, but erring less (see STRAY)."""
         joints = self._retargeted.copy()
         expected = self._shown[..., :2] + self.bias
-        joints[..., :2] = expected + STRAY * (joints[..., :2] - expected)
+        stray = STRAY * (joints[..., :2] - expected)
+        far = np.linalg.norm(stray, axis=-1, keepdims=True) / FURTHEST
+        joints[..., :2] = expected + stray / np.maximum(far, 1)
         return joints
 
 

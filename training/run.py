@@ -22,7 +22,15 @@ from .measures import measure_clips
 
 log = logging.getLogger(__name__)
 
-EMPHASIS = {"none": 0.35, "face": 6.0, "eyes": 8.0, "hair": 2.0, "hand": 6.0, "foot": 3.0}
+EMPHASIS = {
+    "none": 0.35,
+    "face": 6.0,
+    "eyes": 8.0,
+    "hair": 2.0,
+    "arm": 2.5,
+    "hand": 8.0,
+    "foot": 3.0,
+}
 """How much a pixel of each part counts in the reconstruction; parts not named count 1.5."""
 
 

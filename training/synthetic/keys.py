@@ -51,7 +51,8 @@ UP_SWAY = ArmKey(
     curl=0.1,
 )
 OUT = ArmKey(wrist=(0.48, -0.05, 0.02), elbow=(0.0, 0.6, -1.0), spread=0.07)
-FORWARD = ArmKey(wrist=(0.02, -0.46, 0.0), elbow=(0.6, 0.0, -1.0), spread=0.07)
+FORWARD = ArmKey(wrist=(-0.02, -0.45, -0.02), elbow=(0.6, 0.0, -1.0), spread=0.1)
+CLASPED = ArmKey(wrist=(-0.14, -0.22, -0.36), elbow=(0.8, 0.5, -0.3), spread=0.04)
 DIAGONAL = ArmKey(wrist=(0.33, -0.12, 0.31), elbow=(0.3, 0.6, -1.0), spread=0.06)
 LOW_OUT = ArmKey(wrist=(0.30, -0.12, -0.32), elbow=(0.3, 1.0, 0.0), spread=0.06)
 FACE = ArmKey(wrist=(-0.06, -0.22, 0.10), elbow=(1.0, -0.4, -1.0), spread=0.02, curl=0.3)
@@ -81,8 +82,10 @@ ARM_PAIRS: tuple[tuple[float, ArmKey, ArmKey | None], ...] = (
     (0.7, UP_SWAY, None),
     (0.8, OUT, None),
     (0.4, OUT, UP),
-    (0.5, FORWARD, None),
-    (0.4, FORWARD, HANG),
+    (1.2, FORWARD, None),
+    (0.5, FORWARD, HANG),
+    (0.5, FORWARD, BEND),
+    (0.6, CLASPED, None),
     (0.9, DIAGONAL, None),
     (0.6, DIAGONAL, LOW_OUT),
     (0.5, LOW_OUT, None),
@@ -99,6 +102,7 @@ ARM_PAIRS: tuple[tuple[float, ArmKey, ArmKey | None], ...] = (
     (0.5, PRESENT, HANG),
     (0.3, BEHIND, None),
     (0.3, HEART, HANG),
+    (0.4, HEART, BEND),
 )
 
 
@@ -126,6 +130,8 @@ LEGS: tuple[tuple[float, LegKey], ...] = (
     (0.7, LegKey(left=(0.05, 0.0, 0.0), right=(-0.05, 0.0, 0.0))),
     (0.6, LegKey(left=(0.2, 0.0, 0.0), right=(-0.2, 0.0, 0.0), hips=(0, 0.16, -0.34), lean=0.55)),
     (0.6, LegKey(left=(0.2, 0.0, 0.0), right=(-0.2, 0.0, 0.0), hips=(0, 0.06, -0.15), lean=0.25)),
+    (0.4, LegKey(left=(0.2, 0.0, 0.0), right=(-0.2, 0.0, 0.0), hips=(0, 0.22, -0.42), lean=1.0)),
+    (0.4, LegKey(hips=(0.0, 0.16, -0.02), lean=1.1)),
     (0.6, LegKey(left=(0.13, -0.3, 0.0), right=(-0.12, 0.22, 0.0), hips=(0, -0.02, -0.10))),
     (0.6, LegKey(left=(0.14, -0.20, 0.34), hips=(-0.06, 0.0, -0.01), point=0.5)),
     (0.3, LegKey(left=(0.14, 0.16, 0.20), hips=(-0.06, 0.0, -0.01), lean=0.08, point=0.8)),

@@ -80,12 +80,12 @@ def _trunk(
     for label in ("LowerBack", "Spine", "Spine1"):
         local[:, rig.index(label)] = step
     local[:, 0] = turn
-    drift = script.drift.at(times)[:, 0] * VIEW_HEIGHT
+    drift = script.drift.at(times) * VIEW_HEIGHT
     root = hips[:, :3] + 0.006 * sway[:, 3:6] * (1, 1, 0)
     root[:, 2] += pulse[:, 0] - 0.012
     spin = about(2, script.yaw.at(times)[:, 0])
     placed = (spin @ root[..., None])[..., 0]
-    placed[:, 0] += drift
+    placed[:, :2] += drift
     return _Body(hips=turn.astype(np.float32), root=placed.astype(np.float32))
 
 
@@ -95,8 +95,9 @@ def _legs(
     """Feet on their marks, knees forward; stepping where the body turns or drifts."""
     feet = script.feet.at(times)
     yaw = script.yaw.at(times)[:, 0]
-    drift = script.drift.at(times)[:, 0] * VIEW_HEIGHT
-    speed = np.abs(np.gradient(yaw, times)) * 0.22 + np.abs(np.gradient(drift, times))
+    drift = script.drift.at(times) * VIEW_HEIGHT
+    walking = np.linalg.norm(np.gradient(drift, times, axis=0), axis=1)
+    speed = np.abs(np.gradient(yaw, times)) * 0.22 + walking
     phase = np.cumsum(speed) * (times[1] - times[0] if len(times) > 1 else 0) * 2 * np.pi / 0.36
     spin = about(2, yaw)
     for side, label in ((1, "Left"), (-1, "Right")):
@@ -105,7 +106,7 @@ def _legs(
         gait = np.maximum(np.sin(phase + (0 if side > 0 else np.pi)), 0)
         mark[:, 2] += 0.09 * gait * np.tanh(speed * 3)
         place = (spin @ mark[..., None])[..., 0]
-        place[:, 0] += drift
+        place[:, :2] += drift
         place[:, 2] += rig.heads[rig.index(label + "Foot")][2]
         hip_offset = rig.heads[rig.index(label + "UpLeg")] - rig.heads[0]
         joint = rig.heads[0] + body.root + body.hips @ hip_offset

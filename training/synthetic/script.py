@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .keys import ARM_PAIRS, HANG, LEGS, SIT, STAND, THIGH, ArmKey, LegKey, weighted
 from .tracks import Floats, Track
 
-SPAN = 0.25  # of the image width: how far people drift sideways
+SPAN = 0.25, 0.15  # in image widths: how far people drift sideways, and to and fro
 _MODES = ("idle", "gesture", "dance")
 
 
@@ -16,7 +16,8 @@ _MODES = ("idle", "gesture", "dance")
 class Script:
     """Tracks. hips: shift, lean, roll, yaw [6]; feet: left, right, point [7]; arms by side:
     wrist, elbow, twist, curl, swing, rate [12]; bend: pitch, side, twist; look: yaw, pitch, roll;
-    yaw: heading; drift: image widths; jumps: start, height; beats: start, end, period, sizes."""
+    yaw: heading; drift: aside and backwards in image widths; jumps: start, height; beats: start,
+    end, period, sizes."""
 
     hips: Track = field(default_factory=Track)
     feet: Track = field(default_factory=Track)
@@ -95,7 +96,7 @@ def write_script(rng: np.random.Generator, seconds: float) -> Script:
     script.bend.add(0, 0.4, np.zeros(3))
     script.look.add(0, 0.4, rng.normal(0, 0.15, 3))
     script.yaw.add(0, rng.uniform(0, 2), [rng.normal(0, 0.3)])
-    script.drift.add(0, rng.uniform(0, 2), [rng.uniform(-0.1, 0.1)])
+    script.drift.add(0, rng.uniform(0, 2), rng.uniform(-0.1, 0.1, 2))
     while clock < seconds + 2:
         length = rng.uniform(4, 10)
         pace = _pace(rng)
@@ -223,7 +224,7 @@ def _roam(script: Script, rng: np.random.Generator, seconds: float) -> None:
             heading, travel = base + 1.5 * rng.choice((-1, 1)), rng.uniform(0.6, 1.5)
         script.yaw.add(travel, rng.uniform(0.3, 2.0 if kind > 1 else 5.0), [heading])
     while script.drift.end < seconds:
-        goal = float(np.clip(rng.normal(0, 0.13), -SPAN, SPAN))
-        distance = abs(goal - script.drift.values[-1][0])
+        goal = np.clip(rng.normal(0, (0.13, 0.08)), np.negative(SPAN), SPAN)
+        distance = float(np.linalg.norm(goal - script.drift.values[-1]))
         travel = max(distance / rng.uniform(0.1, 0.35), 0.5)
-        script.drift.add(travel, rng.uniform(0.3, 5.0), [goal])
+        script.drift.add(travel, rng.uniform(0.3, 5.0), goal)

@@ -29,30 +29,31 @@ from .skeleton import (
 
 SEEN, LOST = 0.6, 0.3
 """Visibility above which a bone is taken up and below which it is let go."""
-EASE_IN, EASE_OUT = 0.06, 0.35
+EASE_IN, EASE_OUT = 0.06, 0.4
 """Time constants, seconds, of taking up and letting go."""
-MARGIN = 0.03
+MARGIN = 0.12
 """Landmarks further outside the picture than this are guesses."""
-NEARER, FARTHER = 3.0, 6.0
+NEARER, FARTHER = 6.0, 12.0
 """Time constants, seconds, of growing and shrinking in the picture."""
 AWAY = 0.3
 """Time constant, seconds, of shrinking when no bone at all is as long as it was: somebody stepped
 back, or somebody else is there."""
-AT_LEAST = 0.8
-"""Share of its length that the straightest of a body's bones has."""
+AT_LEAST, AS_LONG = 0.8, 0.97
+"""Shares of its length that the straightest of a body's bones has: less, and somebody stepped back,
+until it has the other."""
 GONE = 5.0
 """Seconds after which whoever comes is somebody else."""
 LONGER, SHORTER = 3.0, 10.0
 """Time constants, seconds, of finding this user's bones longer, and of doubting it again."""
 STRETCHED = 0.9
-"""Share of its length from which a bone counts as lying in the picture: lengths are noisy, and a
-straight leg must not keep buckling."""
-STANDING = 0.12
+"""Share of its length from which a bone has no depth: lengths are noisy, and a straight leg must
+not keep buckling."""
+STANDING = 0.25
 """Feet within this many torsos of the floor are standing on it."""
-SETTLING = 1.5
-"""Time constant, seconds, of the floor under standing feet."""
-REACH = 0.2
-"""How far from the middle, in picture heights, the dancer walks before being held back."""
+SETTLING = 10.0
+"""Time constant, seconds, of the floor under standing feet: steps nearer or back show at first."""
+REACH, FURTHEST = 0.3, 0.4
+"""How far from the middle, in picture heights, the dancer walks freely, and how far at all."""
 
 _SWAP = np.arange(33)
 for _a, _b in LEFT_RIGHT:
@@ -71,6 +72,7 @@ class _Calibration:
     lengths: NDArray[np.float32]
     scale: float | None = None
     floor: float | None = None
+    away: bool = False
 
 
 class Retargeter:
@@ -156,7 +158,8 @@ class Retargeter:
         spans = _SPANS[self._held[_SPANS]]
         straightest = max((flat[spans] / own[spans]).max(), found) if len(spans) else found
         seconds = NEARER if found > scale else FARTHER
-        if straightest < AT_LEAST * scale:
+        self._user.away = straightest < (AS_LONG if self._user.away else AT_LEAST) * scale
+        if self._user.away:
             found, seconds = float(straightest), AWAY
             self._user.floor = None
         self._user.scale = scale + (found - scale) * _rate(step, seconds)
@@ -169,12 +172,12 @@ class Retargeter:
         flat = np.linalg.norm(vectors[:, :2], axis=1)
         lengths = flat / scale
         self._calibrate(lengths, step)
-        ratio = np.clip(lengths / (STRETCHED * self._user.lengths), 0, 1)
-        away = np.sqrt(1 - ratio**2) * np.tanh(
+        ratio = lengths / self._user.lengths
+        away = np.sqrt(1 - np.minimum(ratio / STRETCHED, 1) ** 2) * np.tanh(
             vectors[:, 2] / (0.3 * scale * self._user.lengths + 1e-6)
         )
         direction = vectors[:, :2] / np.maximum(flat, 1e-6)[:, None]
-        found = np.concatenate([direction * ratio[:, None], away[:, None]], 1)
+        found = np.concatenate([direction * np.minimum(ratio, 1)[:, None], away[:, None]], 1)
         found *= self._dancer.lengths[:, None]
         keep = self._held[:, None]
         previous_z = self._vectors[:, 2:]
@@ -265,11 +268,12 @@ def _visibility(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _held_back(aside: float) -> float:
-    """Identity up to REACH, then ever less, never beyond twice that."""
+    """Identity up to REACH, then ever less, never beyond FURTHEST."""
     beyond = abs(aside) - REACH
     if beyond <= 0:
         return aside
-    return float(np.sign(aside)) * (REACH + REACH * (1 - exp(-beyond / REACH)))
+    room = FURTHEST - REACH
+    return float(np.sign(aside)) * (REACH + room * (1 - exp(-beyond / room)))
 
 
 def _rate(step: float, seconds: float) -> float:
