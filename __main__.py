@@ -43,6 +43,13 @@ def serve(
     self_signed: bool = False,
     certificate: Path | None = None,
     key: Path | None = None,
+    stun: str | None = None,
+    turn: str | None = None,
+    turn_user: str | None = None,
+    turn_password: str | None = None,
+    turn_secret: str | None = None,
+    udp_ports: str | None = None,
+    address: str | None = None,
 ) -> None:
     """Serve the page, its WebRTC face, WHIP and WHEP.
 
@@ -60,8 +67,16 @@ def serve(
         self_signed: Serve HTTPS with a certificate made here: a phone gives no camera without.
         certificate: Serve HTTPS with this certificate (PEM), and
         key: its private key (PEM).
+        stun: STUN server for clients and for us, such as stun:stun.example.org:3478.
+        turn: TURN server, such as turn:turn.example.org:3478; with
+        turn_user: a fixed name and
+        turn_password: its password, or
+        turn_secret: the secret that coturn shares with us (use-auth-secret).
+        udp_ports: UDP ports that the video may use, such as 50000-50100; any, when left out.
+        address: Outer IPv4 address of this machine, behind a one-to-one NAT.
     """
     from .model.live import open_model
+    from .stream.webrtc.network import Network, parse_ports
     from .web.access import Access
     from .web.serve import serve as run
     from .web.tls import Tls
@@ -74,6 +89,15 @@ def serve(
     tls = make_certificate() if self_signed else None
     if certificate and key:
         tls = Tls(certificate=certificate, key=key)
+    network = Network(
+        stun=stun,
+        turn=turn,
+        turn_user=turn_user,
+        turn_password=turn_password,
+        turn_secret=turn_secret,
+        ports=parse_ports(udp_ports) if udp_ports else None,
+        address=address,
+    )
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
     page = f"?style={style}" if style else ""
@@ -87,6 +111,7 @@ def serve(
         access=Access(token=token, origins=allow_origin),
         insecure=insecure,
         tls=tls,
+        network=network,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -55,6 +56,14 @@ class Timeline:
         skip = sum(arrival < start for arrival in self.arrivals)
         return np.asarray(self.latencies[skip:], np.float64)
 
+    async def first(self, timeout: float = 60.0) -> None:
+        """Wait for the first picture. Raises InputError when none comes within `timeout` s."""
+        deadline = time.monotonic() + timeout
+        while not self.latencies:
+            if time.monotonic() > deadline:
+                raise InputError(f"no picture came back within {timeout:.0f} s")
+            await asyncio.sleep(0.05)
+
 
 @dataclass
 class Collector:
@@ -85,9 +94,9 @@ def bench_live(
     on_frame: gets number, arrival time [s] and picture of each frame that comes back.
     """
     camera = camera or Camera(moving_texture())
-    command = _stock_command if stock else _server_command(model_name, runtime)
-    with _server(command) as (process, url):
-        result = asyncio.run(_measure(url, camera, seconds, on_frame, plain=stock))
+    command = stock_command if stock else server_command(model_name, runtime)
+    with serving(command) as (process, url):
+        result = asyncio.run(measure(url, camera, seconds, on_frame, plain=stock))
         result["server_rss_mb"] = resident_mb(process.pid)
     return {"model": "stock echo" if stock else model_name, "seconds": seconds, **result}
 
@@ -129,15 +138,25 @@ def bench_echo(seconds: float = 12.0) -> Result:
     }
 
 
-async def _measure(
-    url: str, camera: Camera, seconds: float, on_frame: OnFrame | None, *, plain: bool
+async def measure(
+    url: str,
+    camera: Camera,
+    seconds: float,
+    on_frame: OnFrame | None = None,
+    *,
+    plain: bool = False,
 ) -> Result:
+    """Stream through the server at `url` for `seconds`, once it has warmed up.
+
+    server_p50_ms and the stages are the server's own account of its last seconds, from a frame's
+    last packet in to the packets out; p50_ms less that is the client's encoder and decoder.
+    """
     allow_loopback(only=True)
     timeline = Timeline(camera, on_frame)
     client = Client(url, camera, timeline.arrived, plain=plain)
     try:
         await client.connect(mirror=False)
-        await _first_frame(timeline)
+        await timeline.first()
         await asyncio.sleep(WARM_UP_S)
         dropped = 0 if plain else int((await client.stats())["dropped"])
         start, sent = time.perf_counter(), len(camera.sent)
@@ -151,17 +170,11 @@ async def _measure(
     result["unread"] = timeline.unread
     result["dropped"] = int(report.get("dropped", 0)) - dropped
     result["runtime"] = str(report.get("runtime", "none"))
+    if report:
+        result["server_p50_ms"] = report["p50_ms"]
     for stage, times in report.get("stages", {}).items():
         result[f"{stage}_p50_ms"] = times["p50"]
     return result
-
-
-async def _first_frame(timeline: Timeline, timeout: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not timeline.latencies:
-        if time.monotonic() > deadline:
-            raise InputError(f"no picture came back within {timeout:.0f} s")
-        await asyncio.sleep(0.05)
 
 
 def summarize(latencies: NDArray[np.float64], elapsed: float) -> Result:
@@ -180,20 +193,23 @@ def summarize(latencies: NDArray[np.float64], elapsed: float) -> Result:
     }
 
 
-def _server_command(model: str, runtime: str) -> Callable[[int], list[str]]:
+def server_command(model: str, runtime: str = "auto", *more: str) -> Callable[[int], list[str]]:
+    """Return what makes the command of a server on a port; more: further options."""
+
     def command(port: int) -> list[str]:
-        options = ["--model", model, "--runtime", runtime, "--port", str(port), "--marker"]
+        options = ["--model", model, "--runtime", runtime, "--port", str(port), "--marker", *more]
         return [sys.executable, "-m", "rotolive.web.serve", *options]
 
     return command
 
 
-def _stock_command(port: int) -> list[str]:
+def stock_command(port: int) -> list[str]:
+    """Return the command of a plain aiortc echo on a port."""
     return [sys.executable, "-m", "rotolive.stream.webrtc.stock", "--port", str(port)]
 
 
 @contextlib.contextmanager
-def _server(command: Callable[[int], list[str]]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def serving(command: Callable[[int], list[str]]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run a server on a free port of the loopback interface while the block runs."""
     port = free_port()
     process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL)
@@ -236,4 +252,15 @@ def resident_mb(pid: int) -> float:
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return round(next(int(x.split()[1]) for x in lines if x.startswith("VmRSS")) / 1024, 1)
+    return 0.0
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return a process's CPU time so far (user and system, all threads; proc(5)) in seconds.
+
+    0 where /proc does not tell.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0

@@ -1,8 +1,6 @@
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
@@ -14,9 +12,12 @@ from rotolive.stream.webrtc.ice import allow_loopback, resolve_mdns
 from rotolive.stream.webrtc.peers import Peers
 from rotolive.web.access import Access, check_exposure
 from rotolive.web.app import create_app
+from rotolive.web.limits import BURST, OFFERS_A_SECOND, OfferLimit
+from rotolive.web.requests import Refused
 from rotolive.web.serve import address, bind, serve
 
-JSON = {"content-type": "application/json"}
+WHIP = "/whip/identity"
+SDP = {"content-type": "application/sdp"}
 
 
 @pytest.fixture
@@ -28,23 +29,30 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     await app.state.peers.close_all()
 
 
-async def make_offer(*, kind: str = "video", direction: str = "sendrecv") -> dict[str, Any]:
+async def make_offer(*, kind: str = "video", direction: str = "sendrecv") -> str:
     allow_loopback(only=True)
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     pc.createDataChannel("control")
     if kind:
         pc.addTransceiver(kind, direction=direction)
     await pc.setLocalDescription(await pc.createOffer())
-    offer = {"sdp": pc.localDescription.sdp, "type": "offer"}
+    offer = pc.localDescription.sdp
     await pc.close()
     return offer
 
 
-async def refused(http: httpx.AsyncClient, body: object, status: int, words: str) -> None:
-    content = body if isinstance(body, (str, bytes)) else json.dumps(body)
-    reply = await http.post("/api/offer", content=content, headers=JSON)
+async def refused(
+    http: httpx.AsyncClient, offer: str | bytes, status: int, words: str, query: str = ""
+) -> None:
+    reply = await http.post(WHIP + query, content=offer, headers=SDP)
     assert reply.status_code == status, reply.text
     assert words in reply.json()["error"]
+
+
+async def taken(http: httpx.AsyncClient, offer: str) -> httpx.Response:
+    reply = await http.post(WHIP, content=offer, headers=SDP)
+    assert reply.status_code == 201, reply.text
+    return reply
 
 
 async def test_page_health_and_models(http: httpx.AsyncClient) -> None:
@@ -67,7 +75,6 @@ async def test_a_token_is_asked_for_on_all_but_the_page() -> None:
         for shown in ({}, {"authorization": "Bearer correct horsf"}, {"authorization": "correct"}):
             for method, path in (
                 ("GET", "/api/models"),
-                ("POST", "/api/offer"),
                 ("POST", "/whip/identity"),
                 ("POST", "/whep/x"),
                 ("DELETE", "/whip/identity/x"),
@@ -102,59 +109,73 @@ async def test_unknown_paths_answer_with_a_sentence(http: httpx.AsyncClient) -> 
         await http.get("/api/nothing"),
         await http.get("/static/../app.py"),
         await http.get("/api/sessions/none/stats"),
-        await http.delete("/api/sessions/none"),
+        await http.delete(f"{WHIP}/none"),
     ):
         assert reply.status_code == 404
         assert reply.json()["error"]
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", '"x"', "{}", '{"sdp": 5}', b"\xff\xfe", '{"x":' + "[" * 30_000]
+    "sdp", ["", "hello", b"\xff\xfe", "{}", "v=0", "v=0\r\no=-", "v=0\r\nm=video x y z\r\n"]
 )
-async def test_what_is_not_the_json_expected_is_400(
-    http: httpx.AsyncClient, body: str | bytes
-) -> None:
-    await refused(http, body, 400, "the body is not the JSON object")
-
-
-@pytest.mark.parametrize("sdp", ["", "hello", "v=0", "v=0\r\no=-", "v=0\r\nm=video x y z\r\n"])
-async def test_what_is_not_sdp_is_refused(http: httpx.AsyncClient, sdp: str) -> None:
-    reply = await http.post("/api/offer", json={"sdp": sdp, "type": "offer"})
+async def test_what_is_not_sdp_is_refused(http: httpx.AsyncClient, sdp: str | bytes) -> None:
+    reply = await http.post(WHIP, content=sdp, headers=SDP)
     assert reply.status_code in (400, 422)
     assert "offer" in reply.json()["error"]
 
 
 async def test_offers_that_cannot_be_served(http: httpx.AsyncClient) -> None:
     good = await make_offer()
-    await refused(http, {**good, "type": "answer"}, 400, '"offer" is expected')
-    await refused(http, {**good, "style": 7}, 422, "no style 7: identity has 0 as is")
-    await refused(http, {**good, "sdp": " " * 70_000}, 413, "64 KiB")
+    await refused(http, good, 422, "no style 7: identity has 0 as is", "?style=7")
+    await refused(http, " " * 70_000, 413, "64 KiB")
     await refused(http, await make_offer(kind=""), 422, "no video")
     await refused(http, await make_offer(kind="audio"), 422, "no video")
     await refused(http, await make_offer(direction="recvonly"), 422, "sendrecv")
-    broken = good["sdp"].replace("a=ice-pwd", "a=x-pwd").replace("a=fingerprint", "a=x-finger")
-    await refused(http, {**good, "sdp": broken}, 400, "cannot be answered")
-    no_codec = good["sdp"].replace("VP8/90000", "XX/90000").replace("H264/90000", "YY/90000")
-    await refused(http, {**good, "sdp": no_codec}, 422, "VP8")
-    reply = await http.post("/api/offer", json=good)  # none of these has kept the only slot
-    assert reply.status_code == 200, reply.text
+    broken = good.replace("a=ice-pwd", "a=x-pwd").replace("a=fingerprint", "a=x-finger")
+    await refused(http, broken, 400, "cannot be answered")
+    no_codec = good.replace("VP8/90000", "XX/90000").replace("H264/90000", "YY/90000")
+    await refused(http, no_codec, 422, "VP8")
+    await taken(http, good)  # none of these has kept the only slot
 
 
 async def test_other_content_types_are_415(http: httpx.AsyncClient) -> None:
-    reply = await http.post("/api/offer", content="{}", headers={"content-type": "text/plain"})
+    reply = await http.post(WHIP, content="{}", headers={"content-type": "application/json"})
     assert reply.status_code == 415
-    assert "application/json" in reply.json()["error"]
+    assert "application/sdp" in reply.json()["error"]
+
+
+async def test_a_flood_of_offers_is_429_and_others_come_in(http: httpx.AsyncClient) -> None:
+    for _ in range(int(BURST)):
+        await refused(http, "hello", 400, "not SDP")
+    reply = await http.post(WHIP, content="hello", headers=SDP)
+    assert reply.status_code == 429 and int(reply.headers["retry-after"]) >= 1
+    assert "too many offers" in reply.json()["error"]
+    assert (await http.get("/api/health")).status_code == 200
+
+
+def test_offers_are_limited_by_client_and_forgiven_with_time() -> None:
+    now = 0.0
+    limit = OfferLimit(lambda: now)
+    for _ in range(int(BURST)):
+        limit.check("192.0.2.1")
+    with pytest.raises(Refused):
+        limit.check("192.0.2.1")
+    limit.check("192.0.2.2")
+    now += 1 / OFFERS_A_SECOND
+    limit.check("192.0.2.1")
+    with pytest.raises(Refused):
+        limit.check("192.0.2.1")
 
 
 async def test_too_many_sessions_is_503_until_one_ends(http: httpx.AsyncClient) -> None:
     offer = await make_offer()
-    first = (await http.post("/api/offer", json=offer)).json()
-    assert first["type"] == "answer"
-    assert "a=candidate" in first["sdp"]
+    first = await taken(http, offer)
+    assert "a=candidate" in first.text
     await refused(http, offer, 503, "too many sessions")
-    assert (await http.delete(f"/api/sessions/{first['name']}")).status_code == 404
-    assert (await http.delete(f"/api/sessions/{first['session']}")).status_code == 204
-    assert (await http.post("/api/offer", json=offer)).status_code == 200
+    name = first.headers["link"].split(">")[0].rpartition("/")[2]
+    assert (await http.delete(f"{WHIP}/{name}")).status_code == 404
+    assert (await http.delete(first.headers["location"])).status_code == 200
+    await taken(http, offer)
 
 
 async def test_who_never_connects_loses_the_slot(
@@ -163,10 +184,10 @@ async def test_who_never_connects_loses_the_slot(
     monkeypatch.setattr("rotolive.stream.webrtc.peer.CONNECT_TIMEOUT_S", 0.2)
     monkeypatch.setattr("rotolive.stream.webrtc.peers.SWEEP_S", 0.1)
     offer = await make_offer()
-    assert (await http.post("/api/offer", json=offer)).status_code == 200
+    await taken(http, offer)
     await asyncio.sleep(0.8)
     assert (await http.get("/api/health")).json()["sessions"] == 0
-    assert (await http.post("/api/offer", json=offer)).status_code == 200
+    await taken(http, offer)
 
 
 @pytest.fixture
@@ -178,12 +199,12 @@ async def peers() -> AsyncIterator[Peers]:
 
 async def test_a_peer_whose_pictures_ended_is_dead(peers: Peers) -> None:
     offer = await make_offer()
-    owner, _ = await peers.answer(offer["sdp"], "offer")
+    owner, _ = await peers.answer(offer)
     assert not owner.dead and owner._drain and owner._track
     owner._drain.cancel()
     await asyncio.sleep(0.05)
     assert owner.dead
-    owner, _ = await peers.answer(offer["sdp"], "offer")  # sweeps, and takes the only slot
+    owner, _ = await peers.answer(offer)  # sweeps, and takes the only slot
     assert not owner.dead and owner._track
     owner._track.stop()
     assert owner.dead
@@ -194,11 +215,11 @@ async def test_a_connection_that_does_not_close_holds_up_nobody(
 ) -> None:
     monkeypatch.setattr("rotolive.stream.webrtc.peer.HANG_UP_S", 0.1)
     offer = await make_offer()
-    owner, _ = await peers.answer(offer["sdp"], "offer")
+    owner, _ = await peers.answer(offer)
     monkeypatch.setattr(owner._pc, "close", lambda: asyncio.sleep(60))
     async with asyncio.timeout(5):
         await peers.close(owner.key)
-        await peers.answer(offer["sdp"], "offer")
+        await peers.answer(offer)
 
 
 async def test_who_dropped_off_does_not_take_a_successor_along(
@@ -206,8 +227,8 @@ async def test_who_dropped_off_does_not_take_a_successor_along(
 ) -> None:
     monkeypatch.setattr("rotolive.stream.webrtc.peers.ABSENT_S", -1)
     offer = await make_offer()
-    first, _ = await peers.answer(offer["sdp"], "offer", name="stage")
-    second, _ = await peers.answer(offer["sdp"], "offer", name="stage")
+    first, _ = await peers.answer(offer, name="stage")
+    second, _ = await peers.answer(offer, name="stage")
     await peers._drop(first)  # as a sweep that found it dead before
     assert peers._find("stage") is second and not second.session.closed
 
@@ -219,8 +240,8 @@ async def test_a_peer_that_cannot_be_made_keeps_no_slot(
     with monkeypatch.context() as patched:
         patched.setattr("rotolive.stream.webrtc.peers.Peer", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            await peers.answer(offer["sdp"], "offer")
-    await peers.answer(offer["sdp"], "offer")
+            await peers.answer(offer)
+    await peers.answer(offer)
 
 
 def test_a_model_that_cannot_see_fails_before_it_serves() -> None:
@@ -234,7 +255,7 @@ def test_a_model_that_cannot_see_fails_before_it_serves() -> None:
 
 async def test_vp8_comes_first_whatever_the_offer_prefers(http: httpx.AsyncClient) -> None:
     offer = await make_offer()
-    answer = (await http.post("/api/offer", json=offer)).json()["sdp"]
+    answer = (await taken(http, offer)).text
     maps = [line for line in answer.splitlines() if line.startswith("a=rtpmap")]
     assert "VP8" in maps[0]
 

@@ -284,7 +284,7 @@ def test_full_house_is_said_plainly(live: Any, browser: Any, server: Server) -> 
     context = browser.new_context(permissions=["camera"])
     page = context.new_page()
     page.route(
-        "**/api/offer",
+        "**/whip/*",
         lambda route: route.fulfill(status=503, json={"error": "All places are taken."}),
     )
     page.goto(server.url)

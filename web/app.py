@@ -1,5 +1,6 @@
-"""The page and the API: static files, offers, sessions."""
+"""The page and the API: static files, models, statistics; WHIP and WHEP beside them."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,23 +16,17 @@ from starlette.exceptions import HTTPException
 from ..model.errors import InputError
 from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
+from ..stream.webrtc.network import Network
 from ..stream.webrtc.peers import NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
 from .access import Access, guard
-from .requests import Refused, client_of, read_json
+from .requests import Refused
 from .whip import add_whip
+
+logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 STATUS = {NoSuchSession: 404, NameTaken: 409, NoVideo: 422, UnknownStyle: 422}
-
-
-class Offer(msgspec.Struct, kw_only=True):
-    """The body of POST /api/offer."""
-
-    sdp: str
-    type: str = "offer"
-    style: int = 0
-    mirror: bool = True
 
 
 def create_app(
@@ -40,9 +35,10 @@ def create_app(
     max_sessions: int = 4,
     marker: bool = False,
     access: Access = Access(),  # noqa: B008
+    network: Network = Network(),  # noqa: B008
 ) -> FastAPI:
     """Serve one model. marker: carry the bench's bar code from the input to the picture."""
-    peers = Peers(model, max_sessions=max_sessions, marker=marker)
+    peers = Peers(model, max_sessions=max_sessions, marker=marker, network=network)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -67,23 +63,6 @@ def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     @app.get("/api/models")
     async def models() -> list[dict[str, Any]]:
         return [describe(model)]
-
-    @app.post("/api/offer")
-    async def offer(request: Request) -> dict[str, str]:
-        body = await read_json(request, Offer)
-        owner, sdp = await peers.answer(
-            body.sdp,
-            body.type,
-            style=body.style,
-            mirror=body.mirror,
-            client=client_of(request),
-        )
-        return {"sdp": sdp, "type": "answer", "session": owner.key, "name": owner.name}
-
-    @app.delete("/api/sessions/{key}", status_code=204)
-    async def close(key: str) -> Response:
-        await peers.close(key)
-        return Response(status_code=204)
 
     @app.get("/api/sessions/{key}/stats")
     async def stats(key: str) -> dict[str, Any]:
@@ -126,7 +105,7 @@ class _FreshFiles(StaticFiles):
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
-        return _sentence(error.status, error.sentence)
+        return _sentence(error.status, error.sentence, error.headers)
 
     @app.exception_handler(InputError)
     async def bad_input(_: Request, error: InputError) -> JSONResponse:
@@ -148,5 +127,6 @@ def _add_errors(app: FastAPI) -> None:
         return _sentence(error.status_code, str(error.detail))
 
 
-def _sentence(status: int, sentence: str) -> JSONResponse:
-    return JSONResponse({"error": sentence}, status)
+def _sentence(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    logger.info("%d: %s", status, sentence)
+    return JSONResponse({"error": sentence}, status, headers)

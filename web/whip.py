@@ -2,10 +2,12 @@
 
     POST /whip/MODEL?style=2&session=stage   publish; the session may be given a name
     POST /whep/SESSION                       play
-    DELETE the Location that either answers  end it
+    OPTIONS of either                        the ICE servers to use, as Link headers
+    DELETE the Location that a POST answers  end it
 
 A publisher's Location holds a key, not the session's name; a Link leads to the page that shows it.
-Answers hold all candidates, so there is nothing to trickle: PATCH is 405, as both allow.
+Who publishes with an offer of "sendrecv" gets the painted video back on the same line, as the page
+does. Answers hold all candidates, so there is nothing to trickle: PATCH is 405, as both allow.
 """
 
 import hashlib
@@ -15,15 +17,31 @@ from fastapi.responses import Response
 
 from ..model.live import LiveModel
 from ..stream.webrtc.peers import Peers
+from .limits import OfferLimit
 from .requests import Refused, client_of, read_sdp
 
 
 def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     """Add both endpoints to an app."""
+    limit = OfferLimit()
 
     def check_model(name: str) -> None:
         if name != model.name:
             raise Refused(404, f"no model {name!r} is served here; there is {model.name!r}")
+
+    def created(answer: str, location: str, *links: str) -> Response:
+        headers = {
+            "Location": location,
+            "ETag": f'"{hashlib.sha256(answer.encode()).hexdigest()[:16]}"',
+            **_link_header(*links, *peers.network.links()),
+        }
+        return Response(answer, 201, headers, media_type="application/sdp")
+
+    @app.options("/whip/{name}")
+    @app.options("/whep/{name}")
+    async def options(name: str) -> Response:
+        headers = {"Accept-Post": "application/sdp", **_link_header(*peers.network.links())}
+        return Response(None, 204, headers)
 
     @app.post("/whip/{name}")
     async def publish(
@@ -33,24 +51,24 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
         mirror: bool = False,
         session: str | None = None,
     ) -> Response:
+        limit.check(client_of(request))
         check_model(name)
         owner, answer = await peers.answer(
             await read_sdp(request),
-            "offer",
             style=style,
             mirror=mirror,
             client=client_of(request),
-            direction="recvonly",
             name=session,
         )
-        shown = f'</view/{owner.name}>; rel="alternate"'
-        return _created(answer, f"/whip/{model.name}/{owner.key}", Link=shown)
+        view = f'</view/{owner.name}>; rel="alternate"'
+        return created(answer, f"/whip/{model.name}/{owner.key}", view)
 
     @app.post("/whep/{session}")
     async def play(request: Request, session: str) -> Response:
+        limit.check(client_of(request))
         sdp = await read_sdp(request)
         viewer, answer = await peers.watch(session, sdp, client=client_of(request))
-        return _created(answer, f"/whep/{session}/{viewer}")
+        return created(answer, f"/whep/{session}/{viewer}")
 
     @app.delete("/whip/{name}/{key}")
     async def unpublish(name: str, key: str) -> Response:
@@ -64,10 +82,5 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
         return Response()
 
 
-def _created(answer: str, location: str, **more: str) -> Response:
-    headers = {
-        **more,
-        "Location": location,
-        "ETag": f'"{hashlib.sha256(answer.encode()).hexdigest()[:16]}"',
-    }
-    return Response(answer, 201, headers, media_type="application/sdp")
+def _link_header(*links: str) -> dict[str, str]:
+    return {"Link": ", ".join(links)} if links else {}

@@ -1,14 +1,17 @@
 """A client without a browser: sends a camera, gets the painted video back, times it."""
 
 import asyncio
+import http.client
 import itertools
 import json
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlencode
 
 import av
 import numpy as np
@@ -66,9 +69,10 @@ class Camera(MediaStreamTrack):
 
 
 class Client:
-    """Connects to a server's /api/offer; `on_frame` gets number, arrival time [s], picture.
+    """Publishes by WHIP and takes the painted video back on the same line.
 
-    session: the key to what was opened. name: what others may watch it by.
+    on_frame: gets number, arrival time [s], picture. session: the key to what was opened.
+    name: what others may watch it by.
     plain: leave aiortc as it is, with the latency and the bitrates it comes with.
     """
 
@@ -96,7 +100,7 @@ class Client:
         self._reader: asyncio.Task[None] | None = None
 
     async def connect(self, **options: object) -> None:
-        """Offer the camera; options go into the request (style, mirror). Raises InputError."""
+        """Offer the camera; options (style, mirror, session) go along. Raises InputError."""
         video = self._pc.addTransceiver(self._camera, direction="sendrecv")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         video.setCodecPreferences([c for c in codecs if c.name.upper() in (self._codec, "RTX")])
@@ -105,14 +109,8 @@ class Client:
             pin_bitrate(video.sender, self._codec, bitrate_for(400, 400))
         self._pc.on("track", self._on_track)
         await self._pc.setLocalDescription(await self._pc.createOffer())
-        local = self._pc.localDescription
-        answer = await asyncio.to_thread(
-            request_json,
-            f"{self._url}/api/offer",
-            {"sdp": local.sdp, "type": local.type, **options},
-        )
-        self.session, self.name = answer.get("session", ""), answer.get("name", "")
-        await self._pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+        answer = await asyncio.to_thread(self._publish, self._pc.localDescription.sdp, options)
+        await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     def say(self, **message: object) -> None:
         """Send a control message."""
@@ -129,6 +127,15 @@ class Client:
         if self._reader:
             self._reader.cancel()
         await self._pc.close()
+
+    def _publish(self, sdp: str, options: dict[str, object]) -> str:
+        models = [{"name": "stock"}] if self._plain else request_json(f"{self._url}/api/models")
+        url = f"{self._url}/whip/{models[0]['name']}?{urlencode(options)}"
+        with _request(url, sdp.encode(), "application/sdp") as reply:
+            self.session = reply.headers["Location"].rpartition("/")[2]
+            shown = re.search(r"</view/([^>]+)>", reply.headers.get("Link", ""))
+            self.name = shown[1] if shown else ""
+            return reply.read().decode()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
@@ -150,15 +157,23 @@ def luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
     return view(picture.planes[0])
 
 
-def request_json(url: str, body: Json | None = None, timeout: float = 30.0) -> Json:
-    """GET, or POST a body as JSON. Raises InputError with the server's sentence."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+def request_json(url: str, timeout: float = 30.0) -> Any:
+    """GET a JSON document. Raises InputError with the server's sentence."""
+    with _request(url, timeout=timeout) as reply:
+        try:
+            return json.load(reply)
+        except ValueError as error:
+            raise InputError(f"{url}: {error}") from error
+
+
+def _request(
+    url: str, body: bytes | None = None, kind: str = "", timeout: float = 30.0
+) -> http.client.HTTPResponse:
+    request = urllib.request.Request(url, body, {"Content-Type": kind} if kind else {})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=timeout) as reply:
-            return json.load(reply)
+        return opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         raise InputError(f"{url}: {error.code} {error.read().decode(errors='replace')}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InputError(f"{url}: {error}") from error

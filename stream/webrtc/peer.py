@@ -20,6 +20,7 @@ from ..protocol import Ready
 from ..session import Session
 from .broadcast import Broadcast, BroadcastTrack
 from .control import ControlChannel
+from .network import Network
 from .receive import drain, tune
 
 logger = logging.getLogger(__name__)
@@ -37,13 +38,20 @@ class Peer:
     name: known to all who watch. key: known to this client only; who has it may end the session.
     """
 
-    def __init__(self, name: str, broadcast: Broadcast, direction: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        broadcast: Broadcast,
+        direction: str,
+        network: Network = Network(),  # noqa: B008
+    ) -> None:
         self.name = name
         self.key = secrets.token_urlsafe(12)
         self.broadcast = broadcast
         self.session: Session = broadcast.session
         self.owns = direction != "sendonly"
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._network = network
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=network.ice_servers()))
         self._control: ControlChannel | None = None
         self._drain: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -67,7 +75,7 @@ class Peer:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:  # aiortc raises bare errors of many kinds for a bad offer
             raise InputError(f"the offer cannot be answered: {error or 'incomplete'}") from error
-        return self._pc.localDescription.sdp
+        return self._network.advertise(self._pc.localDescription.sdp)
 
     @property
     def dead(self) -> bool:

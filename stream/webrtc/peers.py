@@ -14,6 +14,7 @@ from ..renderer import Renderer
 from ..session import Session
 from .broadcast import Broadcast
 from .ice import allow_loopback, resolve_mdns
+from .network import Network
 from .peer import Peer
 from .sdp import as_dtls_server, check_offer
 
@@ -42,7 +43,15 @@ class TooManyViewers(Exception):
 class Peers:
     """The server's side of WebRTC; use it from one event loop."""
 
-    def __init__(self, model: LiveModel, *, max_sessions: int = 4, marker: bool = False) -> None:
+    def __init__(
+        self,
+        model: LiveModel,
+        *,
+        max_sessions: int = 4,
+        marker: bool = False,
+        network: Network = Network(),  # noqa: B008
+    ) -> None:
+        self.network = network
         self.renderer = Renderer(model, max_sessions)
         self._marker = marker
         self._peers: dict[str, Peer] = {}
@@ -55,25 +64,23 @@ class Peers:
     async def answer(
         self,
         sdp: str,
-        kind: str,
         *,
         style: int = 0,
         mirror: bool = True,
         client: str | None = None,
-        direction: str = "sendrecv",
         name: str | None = None,
     ) -> tuple[Peer, str]:
         """Open a session for an offer; return its owner and the answer's SDP.
 
-        client: the address the offer came from. direction: sendrecv, or recvonly for somebody who
-        only publishes. Raises InputError, NameTaken, TooManySessions.
+        client: the address the offer came from. An offer whose video is "sendrecv" gets the painted
+        video back on the same line. Raises InputError, NameTaken, TooManySessions.
         """
-        check_offer(sdp, kind, direction)
+        direction = check_offer(sdp, publishing=True)
         await self._sweep()
         name = await self._new_name(name)
         session = Session(self.renderer, style=style, mirror=mirror, marker=self._marker)
         try:
-            owner = Peer(name, Broadcast(session), direction)
+            owner = Peer(name, Broadcast(session), direction, self.network)
         except BaseException:
             session.close()
             raise
@@ -86,10 +93,10 @@ class Peers:
         """
         await self._sweep()
         owner = self._find(name)
-        check_offer(sdp, "offer", "sendonly")
+        direction = check_offer(sdp, publishing=False)
         if len(self._viewers(owner)) >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} viewers watch this session, and that is the limit")
-        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, "sendonly")
+        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, direction, self.network)
         return viewer.name, await self._admit(viewer, sdp, client)
 
     def stats(self, key: str) -> StatsReport:
@@ -152,6 +159,7 @@ class Peers:
         self._peers[peer.name] = peer
         if self._sweeper is None:
             self._sweeper = asyncio.ensure_future(self._keep_sweeping())
+            self.network.keep_to_ports(asyncio.get_running_loop())
         try:
             return await peer.answer(as_dtls_server(resolve_mdns(sdp, client)))
         except BaseException:

@@ -5,32 +5,33 @@ from aiortc.sdp import SessionDescription
 from ...model.errors import InputError
 
 MAX_SDP_BYTES = 64 * 1024
-
-
-DIRECTIONS = {
-    "sendrecv": ({"sendrecv"}, "the painted video comes back on the same line"),
-    "recvonly": ({"sendonly", "sendrecv"}, "the server only takes video here"),
-    "sendonly": ({"recvonly", "sendrecv"}, "the server only gives video here"),
+ANSWERS = {
+    True: {"sendonly": "recvonly", "sendrecv": "sendrecv"},
+    False: {"recvonly": "sendonly", "sendrecv": "sendonly"},
 }
-"""By what the server's side is to be: what an offer may say, and why."""
+"""Whether somebody publishes: the directions that may be offered, and what we answer."""
 
 
-def check_offer(sdp: str, kind: str, direction: str = "sendrecv") -> None:
-    """Raise InputError unless this is an offer (RFC 8866) whose video fits our direction."""
-    if kind != "offer":
-        raise InputError(f'the session description is of type "{kind}"; an "offer" is expected')
+def check_offer(sdp: str, *, publishing: bool) -> str:
+    """Return the direction that our side's video takes in answer to an offer (RFC 8866).
+
+    Who publishes offers "sendonly", or "sendrecv" to get the painted video back on the same line;
+    who plays offers "recvonly". Raises InputError.
+    """
     if len(sdp) > MAX_SDP_BYTES:
         raise InputError(f"the offer has {len(sdp)} characters; at most {MAX_SDP_BYTES} are taken")
     description = _parse(sdp)
     videos = [media for media in description.media if media.kind == "video" and media.port]
     if not videos:
         raise NoVideo("the offer has no video; add a camera track before making the offer")
-    accepted, why = DIRECTIONS[direction]
-    if videos[0].direction not in accepted:
-        known = " or ".join(f'"{name}"' for name in sorted(accepted))
-        raise NoVideo(f'the offer\'s video is "{videos[0].direction}"; it must be {known}: {why}')
+    ours = ANSWERS[publishing].get(videos[0].direction or "sendrecv")
+    if ours is None:
+        known = " or ".join(f'"{name}"' for name in ANSWERS[publishing])
+        what = "publish" if publishing else "play"
+        raise NoVideo(f'the offer\'s video is "{videos[0].direction}"; to {what}, offer {known}')
     if not any(codec.name.upper() in ("VP8", "H264") for codec in videos[0].rtp.codecs):
         raise NoVideo("the offer has neither VP8 nor H264; one of them is needed")
+    return ours
 
 
 def as_dtls_server(sdp: str) -> str:

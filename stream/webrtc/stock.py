@@ -1,13 +1,13 @@
 """A plain aiortc echo server, as its examples are written: what the bench compares with."""
 
 import argparse
-from typing import Any
 
 import av
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from av import VideoFrame
 from fastapi import FastAPI, Request
+from fastapi.responses import Response
 
 from .ice import allow_loopback
 
@@ -37,19 +37,19 @@ class EchoTrack(MediaStreamTrack):
 
 
 def create_app() -> FastAPI:
-    """Serve /api/offer and nothing else."""
+    """Serve /whip/stock and nothing else."""
     app = FastAPI()
     peers: set[RTCPeerConnection] = set()
 
-    @app.post("/api/offer")
-    async def offer(request: Request) -> dict[str, Any]:
-        body = await request.json()
+    @app.post("/whip/stock")
+    async def publish(request: Request) -> Response:
+        offer = (await request.body()).decode()
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         peers.add(pc)
         pc.on("track", lambda track: pc.addTrack(EchoTrack(track)))
-        await pc.setRemoteDescription(RTCSessionDescription(body["sdp"], body["type"]))
+        await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await pc.setLocalDescription(await pc.createAnswer())
-        return {"sdp": pc.localDescription.sdp, "type": pc.localDescription.type}
+        return Response(pc.localDescription.sdp, 201, {"Location": "/"})
 
     return app
 

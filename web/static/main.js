@@ -1,12 +1,13 @@
 // The page: one state machine (idle, connecting, live, reconnecting, error) and the controls around it.
 
-import { TOKEN, withToken } from './access.js';
+import { TOKEN } from './access.js';
 import { Skeleton } from './overlay.js';
 import { fillStyles, markStyle, thumbnail } from './picker.js';
 import { Recorder, save, snapshot } from './recorder.js';
 import { NO_WEBRTC, Session } from './session.js';
 import { Trouble, clipExists, openSource } from './sources.js';
 import { Stats, line, rows } from './stats.js';
+import { getJson } from './whip.js';
 
 const $ = (id) => document.getElementById(id);
 const all = (selector) => [...document.querySelectorAll(selector)];
@@ -17,7 +18,7 @@ const SILENT_MS = 5000;
 const STATUS = { idle: 'Ready', connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', error: 'Stopped' };
 
 const app = {
-  state: 'idle', turn: 0, tries: 0, source: null, session: null, info: {}, styles: [],
+  state: 'idle', turn: 0, tries: 0, source: null, session: null, name: null, info: {}, styles: [],
   style: Number(query.get('style')) || 0, mirror: true, overlay: true,
 };
 const recorder = new Recorder();
@@ -122,11 +123,15 @@ async function connect(turn) {
     lost: (sentence) => { if (session === app.session) retry(sentence); },
   });
   try {
-    await session.open({ track: app.source.track, style: app.style, mirror: app.mirror });
+    await meet();
+    if (session !== app.session) return;
+    const { source, style, mirror, info, name } = app;
+    await session.open({ track: source.track, model: info.model, style, mirror, name });
   } catch (error) {
     session.close();
     if (session !== app.session) return;
     if (error.status === 422) app.style = 0; // another model answers now
+    if (error.gone || error.status === 404) app.info = {}; // another model may answer now
     if (error.gone || app.state === 'reconnecting') retry(error.message);
     else fail(error);
     return;
@@ -167,6 +172,7 @@ function dropSession() {
 function stop() {
   app.turn += 1;
   app.tries = 0;
+  app.name = null;
   recorder.stop();
   dropSession();
   const source = app.source;
@@ -185,7 +191,9 @@ function stop() {
 
 function heard(message) {
   switch (message.type) {
-    case 'ready': return learn(message);
+    case 'ready':
+      app.name = message.name;
+      return learn(message);
     case 'stats': stats.server = message; return;
     case 'pose': if (app.overlay) skeleton.draw(message.landmarks); return;
     case 'error': return say(message.error, true);
@@ -216,10 +224,11 @@ function showArt(url) {
 async function meet() {
   for (let tries = 0; !app.info.model; tries += 1) {
     try {
-      const [first] = await (await fetch('api/models', { headers: withToken() })).json();
+      const [first] = await getJson('api/models');
       if (first) learn({ ...first, model: first.name, styles: first.styles.map(({ name }) => name) });
       return;
-    } catch {
+    } catch (error) {
+      if (!error.gone) throw error;
       if (!tries) say('The server does not answer yet.', true);
       await new Promise((resolve) => setTimeout(resolve, BACKOFF_MS[Math.min(tries, 4)]));
     }
@@ -282,9 +291,8 @@ async function takeSnapshot() {
 }
 
 async function copyLink() {
-  const name = app.session?.name;
-  if (!name) return;
-  const link = new URL(`view/${name}${TOKEN ? `#token=${encodeURIComponent(TOKEN)}` : ''}`, location.href).href;
+  if (!app.session?.alive) return;
+  const link = new URL(`view/${app.name}${TOKEN ? `#token=${encodeURIComponent(TOKEN)}` : ''}`, location.href).href;
   try {
     await navigator.clipboard.writeText(link);
     say('Copied. The link shows this picture alone, in a browser or in OBS.');
@@ -391,7 +399,7 @@ $('stats').addEventListener('toggle', refresh);
 
 window.rotolive = {
   get state() { return app.state; },
-  get session() { return app.session?.id ?? null; },
+  get session() { return app.session?.resource ?? null; },
   get skeletons() { return skeleton.drawn; },
   stats: () => ({ ...stats.now(app.session), ...app.info, style: app.style, mirror: app.mirror, overlay: app.overlay }),
   start, stop,
@@ -400,7 +408,7 @@ window.rotolive = {
 setState('idle');
 setOverlay(true);
 if (!window.RTCPeerConnection) fail(new Trouble(NO_WEBRTC));
-meet();
+meet().catch(fail);
 clipExists().then((there) => {
   all('[data-clip]').forEach((element) => { element.hidden = !there; });
   if (there && query.get('source') === 'clip' && app.state === 'idle') start('clip');

@@ -1,6 +1,7 @@
 // One connection to the renderer: our picture out, the painted picture back, control messages beside them.
 
 import { withToken } from './access.js';
+import { iceServers, postOffer } from './whip.js';
 
 const GATHER_MS = 500;
 const CONNECT_MS = 12_000;
@@ -11,18 +12,9 @@ const LONG_SIDE = 640;
 
 export const NO_WEBRTC = 'This browser has no WebRTC, which carries the picture. Use a current Chrome, Edge, Firefox or Safari, and check that no extension or policy turns WebRTC off.';
 
-/** gone: nobody answered at all. status: what the server answered, else 0. */
-export class ServerError extends Error {
-  constructor(message, { gone = false, status = 0 } = {}) {
-    super(message);
-    Object.assign(this, { gone, status });
-  }
-}
-
-/** id: the key to what was opened. name: what others may watch it by. */
+/** resource: the address of what was opened, known to us only. */
 export class Session {
-  id = null;
-  name = null;
+  resource = null;
   rtts = [];
   #missed = 0;
   #closed = false;
@@ -33,8 +25,10 @@ export class Session {
 
   get alive() { return !this.#closed && this.channel?.readyState === 'open'; }
 
-  async open({ track, style, mirror }) {
-    const pc = this.pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' });
+  /** name: the one it had before, so that who watches by it goes on. */
+  async open({ track, model, style, mirror, name }) {
+    const endpoint = `whip/${encodeURIComponent(model)}`;
+    const pc = this.pc = new RTCPeerConnection({ iceServers: await iceServers(endpoint), bundlePolicy: 'max-bundle' });
     this.#watch(pc);
     track.contentHint = 'motion';
     const transceiver = pc.addTransceiver(track, { direction: 'sendrecv', sendEncodings: [encoding(track)] });
@@ -43,11 +37,11 @@ export class Session {
     this.#openChannel(pc);
     await pc.setLocalDescription();
     await gathered(pc);
-    const answer = await post('api/offer', { sdp: pc.localDescription.sdp, type: 'offer', style, mirror });
-    this.id = answer.session;
-    this.name = answer.name;
+    const query = new URLSearchParams({ style, mirror, ...(name && { session: name }) });
+    const { answer, resource } = await postOffer(`${endpoint}?${query}`, pc.localDescription.sdp);
+    this.resource = resource;
     if (this.#closed) { this.#forget(); return; }
-    await pc.setRemoteDescription({ type: 'answer', sdp: startFast(answer.sdp) });
+    await pc.setRemoteDescription({ type: 'answer', sdp: startFast(answer) });
     await keepResolution(this.sender);
     for (const receiver of pc.getReceivers()) lowLatency(receiver);
     this.#timers.push(setTimeout(() => {
@@ -75,7 +69,7 @@ export class Session {
   }
 
   #forget() {
-    if (this.id) fetch(`api/sessions/${encodeURIComponent(this.id)}`, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {});
+    if (this.resource) fetch(this.resource, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {});
   }
 
   #lose(sentence) {
@@ -111,22 +105,6 @@ export class Session {
     if (this.#missed++ >= PINGS_MISSED) this.#lose('The server stopped answering.');
     else this.send({ type: 'ping', t: performance.now() });
   }
-}
-
-async function post(path, body) {
-  let response;
-  try {
-    response = await fetch(path, {
-      method: 'POST', headers: withToken({ 'content-type': 'application/json' }), body: JSON.stringify(body), signal: AbortSignal.timeout(30_000),
-    });
-  } catch {
-    throw new ServerError('The server does not answer. Is it still running?', { gone: true });
-  }
-  const reply = await response.json().catch(() => ({}));
-  if (response.ok) return reply;
-  throw new ServerError(reply.error ?? `The server answered with an error (${response.status}).`, {
-    status: response.status, gone: response.status === 502 || response.status === 504,
-  });
 }
 
 export function gathered(pc) {

@@ -2,6 +2,7 @@
 
 import { withToken } from './access.js';
 import { NO_WEBRTC, gathered, lowLatency } from './session.js';
+import { iceServers, postOffer } from './whip.js';
 
 const AGAIN_MS = 2000;
 const STILL_MS = 8000;
@@ -11,7 +12,8 @@ const video = document.getElementById('output');
 const note = document.getElementById('note');
 
 async function play() {
-  const pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' });
+  const endpoint = `../whep/${encodeURIComponent(name)}`;
+  const pc = new RTCPeerConnection({ iceServers: await iceServers(endpoint), bundlePolicy: 'max-bundle' });
   let resource = null;
   const leave = () => { if (resource) fetch(resource, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {}); resource = null; };
   addEventListener('pagehide', leave, { once: true });
@@ -21,12 +23,9 @@ async function play() {
     pc.ontrack = ({ track }) => { video.srcObject = new MediaStream([track]); };
     await pc.setLocalDescription();
     await gathered(pc);
-    const reply = await fetch(`../whep/${encodeURIComponent(name)}`, {
-      method: 'POST', headers: withToken({ 'content-type': 'application/sdp' }), body: pc.localDescription.sdp, signal: AbortSignal.timeout(30_000),
-    });
-    if (!reply.ok) throw new Error((await reply.json().catch(() => ({}))).error ?? `The server answered ${reply.status}.`);
-    resource = reply.headers.get('location');
-    await pc.setRemoteDescription({ type: 'answer', sdp: await reply.text() });
+    let answer;
+    ({ answer, resource } = await postOffer(endpoint, pc.localDescription.sdp));
+    await pc.setRemoteDescription({ type: 'answer', sdp: answer });
     note.textContent = '';
     await ended(pc);
   } finally {
@@ -58,8 +57,7 @@ function ended(pc) {
 if (!window.RTCPeerConnection) note.textContent = NO_WEBRTC;
 while (window.RTCPeerConnection) {
   await play().catch((error) => {
-    const silent = error instanceof TypeError || error.name === 'TimeoutError';
-    note.textContent = silent ? 'The server does not answer.' : error.message;
+    note.textContent = error.message;
   });
   await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
 }

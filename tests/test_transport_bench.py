@@ -1,0 +1,140 @@
+"""The transport bench: its arithmetic with known answers, its viewers and its link for real."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import av
+import pytest
+from serving import serving
+
+from rotolive.model.errors import InputError
+from rotolive.model.live import IdentityModel
+from rotolive.stream import transport
+from rotolive.stream.bench import cpu_seconds
+from rotolive.stream.sources import moving_texture
+from rotolive.stream.transport import Advancing, Link, Shares, bench_loss, longest_freeze
+from rotolive.stream.viewers import bench_viewers, play
+from rotolive.stream.webrtc.client import Camera
+from rotolive.stream.webrtc.ice import allow_loopback
+from rotolive.web.app import create_app
+
+STAGES = ("decode", "wait", "condition", "step", "encode")
+ECHO = ("fps", "p50_ms", "p95_ms", "p99_ms", "growth_ms", "in_fps", "unread", "dropped")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    allow_loopback(only=True)
+    app = create_app(IdentityModel(2), max_sessions=2, marker=True)
+    with serving(app) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_a_busy_loop_is_counted_as_cpu_time() -> None:
+    before, mine = cpu_seconds(os.getpid()), time.process_time()
+    while time.process_time() - mine < 0.4:
+        pass
+    assert cpu_seconds(os.getpid()) - before == pytest.approx(time.process_time() - mine, abs=0.1)
+    assert cpu_seconds(2**30) == 0
+
+
+def test_the_longest_freeze_reaches_to_the_edges() -> None:
+    assert longest_freeze([], 2, 5) == 3
+    assert longest_freeze([2.5, 3, 4.5], 2, 5) == 1.5
+    assert longest_freeze([3, 3.5, 4, 5], 2, 4.5) == 1
+    assert longest_freeze([1, 2.25, 9], 2, 5) == 2.75
+
+
+def test_what_a_part_takes_too_much_the_others_go_without() -> None:
+    now = 100.0
+    shares = Shares(40, {"a": 1, "b": 1, "c": 2}, clock=lambda: now)
+    assert shares.until("a") == 110
+    now = 120
+    assert shares.until("b") == pytest.approx(120 + 20 / 3)
+    now = 150
+    assert shares.until("c") == 150
+
+
+def test_only_pictures_that_advance_count() -> None:
+    camera = Camera(moving_texture(64, 64, frames=2))
+    camera.sent.update({1: 0.0, 2: 0.1, 3: 0.2})
+    seen, picture = Advancing(camera), av.VideoFrame(16, 16, "yuv420p")
+    for number, now in ((1, 1.0), (3, 2.0), (2, 3.0), (3, 4.0), (99, 5.0)):
+        seen.arrived(number, now, picture)
+    assert seen.arrivals == [1.0, 2.0]
+    assert seen.latencies == pytest.approx([1000, 1800])
+
+
+async def test_a_link_loses_its_share_and_shuffles_the_rest() -> None:
+    link, arrived = Link(0.05, 0.02, random.Random(0)), []
+    link.carry(lambda: arrived.append(-1))
+    assert arrived == [-1] and link.datagrams == 0
+    link.on = True
+    for i in range(10_000):
+        link.carry(lambda i=i: arrived.append(i))
+    await asyncio.sleep(0.1)
+    assert link.datagrams == 10_000 and 450 < link.lost < 550
+    assert len(arrived) == 10_001 - link.lost == len(set(arrived))
+    assert arrived != sorted(arrived)
+
+
+@pytest.mark.parametrize(("loss", "least", "most"), [(0.05, 1, 60), (1.0, 0, 1)])
+async def test_pictures_come_back_over_a_bad_link(
+    url: str, monkeypatch: pytest.MonkeyPatch, loss: float, least: int, most: int
+) -> None:
+    monkeypatch.setattr(transport, "LOSS", loss)
+    figures = await bench_loss(url, time.monotonic())
+    assert least <= float(figures["loss_fps"]) <= most
+    assert float(figures["loss_longest_freeze_ms"]) > 0
+    assert figures["loss_share"] == pytest.approx(loss, abs=0.05) and figures["loss_share"] != 0
+    assert figures["loss_recovered"] in (0, 1)
+
+
+async def test_every_viewer_of_a_crowd_gets_pictures(url: str) -> None:
+    figures = await bench_viewers(url, os.getpid(), time.monotonic(), many=3)
+    assert set(figures) == {
+        "viewers_1_cpu",
+        "viewers_3_cpu",
+        "viewers_cpu_ratio",
+        "viewers_fps_min",
+    }
+    assert all(float(value) > 0 for value in figures.values())
+    with pytest.raises(InputError, match="404"):
+        await play(f"{url}/whep/nobody")
+
+
+def test_the_figures_are_flat_and_a_soak_adds_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measure(*_: Any, **__: Any) -> dict[str, float | str]:
+        keys = (*ECHO, "server_p50_ms", *(f"{stage}_p50_ms" for stage in STAGES))
+        return {**dict.fromkeys(keys, 2.0), "p50_ms": 4.0, "encode_p50_ms": 0.5, "runtime": "none"}
+
+    def part(name: str) -> Callable[..., Awaitable[dict[str, float]]]:
+        async def run(*_: Any) -> dict[str, float]:
+            return {name: 1}
+
+        return run
+
+    @contextlib.contextmanager
+    def served(_: object) -> Iterator[tuple[Any, str]]:
+        yield SimpleNamespace(pid=os.getpid()), "http://nowhere"
+
+    parts = {"bench_viewers", "bench_loss", "bench_connects", "_overloaded"}
+    for name in parts:
+        monkeypatch.setattr(transport, name, part(name))
+    monkeypatch.setattr(transport, "measure", measure)
+    monkeypatch.setattr(transport, "serving", served)
+    figures = transport.bench_transport(40)
+    assert json.loads(json.dumps(figures)) == figures
+    assert all(isinstance(value, int | float) for value in figures.values())
+    assert {*ECHO, "server_rss_mb", "stock_p50_ms", "stock_p95_ms", "stock_fps"} <= set(figures)
+    assert {f"hd_{key}" for key in ECHO} <= set(figures)
+    assert (figures["ratio"], figures["client_p50_ms"], figures["added_p50_ms"]) == (1, 2, -0.5)
+    assert parts & set(figures) == {"bench_viewers", "bench_loss"}
+    assert parts <= set(transport.bench_transport(121))
