@@ -13,6 +13,7 @@ from ..model.errors import RotoliveError
 from ..model.live import LiveModel, Picture, Request
 from .guard import Guard
 from .mailbox import Mailbox
+from .metrics import Metrics
 from .protocol import Frame
 
 logger = logging.getLogger(__name__)
@@ -59,10 +60,11 @@ Turn = tuple[Seat, Job]
 
 
 class Renderer:
-    """Owns the model; sessions rent its slots."""
+    """Owns the model and the server's metrics; sessions rent slots."""
 
     def __init__(self, model: LiveModel, max_sessions: int | None = None) -> None:
         self.model = model
+        self.metrics = Metrics()
         self.capacity = min(model.slots, max_sessions or model.slots)
         self._free = list(range(self.capacity))
         self._seats: dict[int, Seat] = {}

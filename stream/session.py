@@ -38,7 +38,7 @@ class Session:
         self, renderer: Renderer, *, style: int = 0, mirror: bool = True, marker: bool = False
     ) -> None:
         self.model = renderer.model
-        self.stats = Stats()
+        self.stats = Stats(renderer.metrics)
         self.inbox: Mailbox[Frame] = Mailbox()
         self.outbox: Mailbox[Frame] = Mailbox()
         self.on_pose: PoseSink | None = None

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-STAGES = ("decode", "wait", "condition", "step", "encode")
+from .metrics import Metrics
+
+STAGES = ("decode", "wait", "condition", "step", "convert", "encode", "send")
 
 
 class Window:
@@ -42,20 +44,28 @@ def stage_times(captured_ns: int, marks: Mapping[str, int]) -> dict[str, float]:
     stepping = marks.get("stepping", conditioned)
     stepped = marks.get("stepped", stepping)
     taken = marks.get("taken", stepped)
+    converted = marks.get("converted", taken)
+    encoded = marks.get("encoded", converted)
     times = {
         "decode": decoded - captured_ns,
         "wait": (picked - decoded) + (stepping - conditioned) + (taken - stepped),
         "condition": conditioned - picked,
         "step": stepped - stepping,
-        "encode": marks.get("sent", taken) - taken,
+        "convert": converted - taken,
+        "encode": encoded - converted,
+        "send": marks.get("sent", encoded) - encoded,
     }
     return {stage: ns / 1e6 for stage, ns in times.items()}
 
 
 class Stats:
-    """One session's counters; any thread may report to it."""
+    """One session's counters; any thread may report to it.
 
-    def __init__(self, window_s: float = 5.0) -> None:
+    metrics: the server's, told of everything too.
+    """
+
+    def __init__(self, metrics: Metrics | None = None, window_s: float = 5.0) -> None:
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._total = Window(window_s)
         self._incoming = Window(window_s)
@@ -70,15 +80,20 @@ class Stats:
             self.last_in = now
             self.frames_in += 1
             self._incoming.add(0.0, now)
+        if self._metrics:
+            self._metrics.came_in()
 
     def went_out(self, captured_ns: int, marks: Mapping[str, int]) -> None:
         """Count a frame that left at marks["sent"] [ns]."""
         sent = marks["sent"]
+        total, stages = (sent - captured_ns) / 1e6, stage_times(captured_ns, marks)
         with self._lock:
             self.frames_out += 1
-            self._total.add((sent - captured_ns) / 1e6, sent / 1e9)
-            for stage, value in stage_times(captured_ns, marks).items():
+            self._total.add(total, sent / 1e9)
+            for stage, value in stages.items():
                 self._stages[stage].add(value, sent / 1e9)
+        if self._metrics:
+            self._metrics.went_out(total, stages)
 
     def report(self, now: float | None = None) -> dict[str, float | dict[str, dict[str, float]]]:
         """Return fps, in_fps, p50_ms, p95_ms and the stages' p50 and p95."""

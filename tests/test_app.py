@@ -75,6 +75,7 @@ async def test_a_token_is_asked_for_on_all_but_the_page() -> None:
         for shown in ({}, {"authorization": "Bearer correct horsf"}, {"authorization": "correct"}):
             for method, path in (
                 ("GET", "/api/models"),
+                ("GET", "/metrics"),
                 ("POST", "/whip/identity"),
                 ("POST", "/whep/x"),
                 ("DELETE", "/whip/identity/x"),

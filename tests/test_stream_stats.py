@@ -24,10 +24,20 @@ def test_stages_add_up_to_the_whole_way() -> None:
         "stepping": 9 * MS,
         "stepped": 14 * MS,
         "taken": 15 * MS,
+        "converted": 16 * MS,
+        "encoded": 17 * MS,
         "sent": 18 * MS,
     }
     times = stage_times(0, marks)
-    assert times == {"decode": 2, "wait": 3, "condition": 5, "step": 5, "encode": 3}
+    assert times == {
+        "decode": 2,
+        "wait": 3,
+        "condition": 5,
+        "step": 5,
+        "convert": 1,
+        "encode": 1,
+        "send": 1,
+    }
     assert sum(times.values()) == 18
 
 

@@ -21,6 +21,7 @@ from rotolive.stream.marker import read_marker
 from rotolive.stream.renderer import Renderer
 from rotolive.stream.session import Session
 from rotolive.stream.sources import moving_texture
+from rotolive.stream.stats import STAGES
 from rotolive.stream.webrtc.broadcast import Broadcast, BroadcastTrack, Encoded
 from rotolive.stream.webrtc.client import Camera, luma, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
@@ -184,6 +185,23 @@ async def test_nothing_is_painted_for_nobody(served: Served) -> None:
     await hang_up(served, viewer)
     await until(lambda: session.report().fps == 0)
     await hang_up(served, publisher)
+
+
+async def test_every_hop_of_a_frame_is_in_the_metrics(served: Served) -> None:
+    publisher, name = await publish(served)
+    viewer = await Peer(f"{served.url}/whep/{name}").connect()
+    await viewer.frames(5)
+    _, headers, text = await ask("GET", f"{served.url}/metrics")
+    assert headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = dict(re.findall(r"^(rotolive_\S+) (\S+)$", text, re.M))
+    assert float(found["rotolive_sessions"]) == 1 and float(found["rotolive_viewers"]) == 1
+    frames = float(found['rotolive_frames_total{way="out"}'])
+    assert 5 <= frames <= float(found['rotolive_frames_total{way="in"}'])
+    for hop in STAGES:
+        assert float(found[f'rotolive_hop_seconds_count{{hop="{hop}"}}']) >= frames
+    hops = sum(float(found[f'rotolive_hop_seconds_sum{{hop="{hop}"}}']) for hop in STAGES)
+    assert hops == pytest.approx(float(found["rotolive_latency_seconds_sum"]), rel=0.01)
+    await hang_up(served, viewer, publisher)
 
 
 async def test_viewers_leave_with_the_session_and_the_session_stays_without_them(

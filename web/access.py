@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..model.errors import InputError
 
-GUARDED = ("/api/", "/whip/", "/whep/")
+GUARDED = ("/api/", "/whip/", "/whep/", "/metrics")
 FREE = ("/api/health",)
 SHORTEST_TOKEN = 8
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException
 
 from ..model.errors import InputError
@@ -56,9 +57,14 @@ def create_app(
 
 
 def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
+    @app.get("/health")
     @app.get("/api/health")
     async def health() -> dict[str, Any]:
         return {"status": "ok", "model": model.name, "sessions": len(peers)}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(peers.renderer.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     @app.get("/api/models")
     async def models() -> list[dict[str, Any]]:

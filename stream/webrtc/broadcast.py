@@ -88,7 +88,10 @@ class Broadcast:
         rgb = av.VideoFrame.from_ndarray(frame.planes["rgb"], format="rgb24")
         picture = self._reformatter.reformat(rgb, format="yuv420p")
         picture.pts, picture.time_base = frame.pts, frame.time_base
-        return [lane.encode(picture) for lane in lanes]
+        frame.marks["converted"] = time.monotonic_ns()
+        pictures = [lane.encode(picture) for lane in lanes]
+        frame.marks["encoded"] = time.monotonic_ns()
+        return pictures
 
 
 class _Lane:

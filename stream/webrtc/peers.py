@@ -56,6 +56,9 @@ class Peers:
         self._marker = marker
         self._peers: dict[str, Peer] = {}
         self._sweeper: asyncio.Task[None] | None = None
+        gauge = self.renderer.metrics.gauge
+        gauge("sessions", "Sessions now", lambda: len(self))
+        gauge("viewers", "Viewers of sessions now", lambda: len(self._peers) - len(self))
         allow_loopback()
 
     def __len__(self) -> int:
