@@ -14,6 +14,7 @@ from .model.errors import InputError, RotoliveError, missing_library
 Positional = tyro.conf.Positional
 Model = Annotated[str, tyro.conf.arg(help="A bundled model's name or a package's path.")]
 CLIP = Path(__file__).parent / "web" / "static" / "clip.webm"
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"]
 Runtime = Literal["auto", "eager", "openvino", "openvino-f32", "openvino-bf16"]
 
 
@@ -50,6 +51,9 @@ def serve(
     turn_secret: str | None = None,
     udp_ports: str | None = None,
     address: str | None = None,
+    mbit: float | None = None,
+    preset: Preset | None = None,
+    hardware: bool = True,
 ) -> None:
     """Serve the page, its WebRTC face, WHIP and WHEP.
 
@@ -74,8 +78,12 @@ def serve(
         turn_secret: the secret that coturn shares with us (use-auth-secret).
         udp_ports: UDP ports that the video may use, such as 50000-50100; any, when left out.
         address: Outer IPv4 address of this machine, behind a one-to-one NAT.
+        mbit: Megabits per second of each picture stream; by its size, when left out.
+        preset: x264's preset for viewers who need H264; by the size, when left out.
+        hardware: Encode H264 on the GPU (NVENC) where that works.
     """
     from .model.live import open_model
+    from .stream.webrtc.encode import Encoding
     from .stream.webrtc.network import Network, parse_ports
     from .web.access import Access
     from .web.serve import serve as run
@@ -98,6 +106,9 @@ def serve(
         ports=parse_ports(udp_ports) if udp_ports else None,
         address=address,
     )
+    if mbit is not None:
+        _at_least("mbit", mbit, 0.05)
+    bitrate = round(mbit * 1e6) if mbit else None
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
     page = f"?style={style}" if style else ""
@@ -112,6 +123,7 @@ def serve(
         insecure=insecure,
         tls=tls,
         network=network,
+        encoding=Encoding(bitrate=bitrate, preset=preset, hardware=hardware),
     )
 
 
@@ -331,7 +343,7 @@ def _measure_in_process(
     return bench_follow(opened, seconds)
 
 
-def _at_least(name: str, value: float | None, least: int) -> None:
+def _at_least(name: str, value: float | None, least: float) -> None:
     if value is not None and value < least:
         raise InputError(f"--{name} is {value}; {least} or more is accepted")
 

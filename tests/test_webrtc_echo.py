@@ -17,10 +17,10 @@ from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
 from rotolive.stream.bench import Collector, bench_live, free_port, summarize
 from rotolive.stream.sources import letterbox, moving_texture, read_clip
+from rotolive.stream.stats import STAGES
 from rotolive.stream.webrtc.client import Camera, Client, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.receive import is_keyframe
-from rotolive.stream.webrtc.send import PinnedVp8Encoder, bitrate_for
 from rotolive.web.app import create_app
 
 
@@ -103,7 +103,7 @@ async def test_frames_come_back_in_order_and_the_channel_answers(url: str) -> No
         assert (await viewer.heard("error"))["error"]
     stats = await viewer.heard("stats")
     assert stats["fps"] > 5 and stats["p50_ms"] > 0 and stats["runtime"] == "none"
-    assert set(stats["stages"]) == {"decode", "wait", "condition", "step", "encode"}
+    assert set(stats["stages"]) == set(STAGES)
     assert (await client.stats())["in_fps"] > 5
     await viewer.frames(5)
     await client.close()
@@ -182,20 +182,6 @@ def test_a_keyframe_may_begin_with_other_units() -> None:
     for units in ([delimiter, b"\x67\x42", parameters, b"\x65\x88"], [information, b"\x65\x88"]):
         assert is_keyframe("H264", start + start.join(units))
     assert not is_keyframe("H264", start + start.join([delimiter, information, slice_]) + start)
-
-
-def test_the_bitrate_stays_put_so_that_the_encoder_does() -> None:
-    codecs = []
-    encoder = PinnedVp8Encoder(1_500_000)
-    picture = av.VideoFrame(256, 256, "yuv420p")
-    for i, estimate in enumerate((100_000, 900_000, 5_000_000)):
-        encoder.target_bitrate = estimate
-        picture.pts, picture.time_base = i * 3000, Fraction(1, 90000)
-        encoder.encode(picture)
-        codecs.append(encoder.codec)
-    assert codecs[0] is codecs[1] is codecs[2]
-    assert codecs[0] and codecs[0].bit_rate == 1_500_000
-    assert bitrate_for(256, 256) == 1_500_000 < bitrate_for(512, 512) < 6_000_000
 
 
 async def test_interrupt_ends_the_server_quickly_with_a_peer_connected() -> None:

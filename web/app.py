@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from ..model.errors import InputError
 from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
+from ..stream.webrtc.encode import Encoding
 from ..stream.webrtc.network import Network
 from ..stream.webrtc.peers import NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
@@ -37,9 +38,12 @@ def create_app(
     marker: bool = False,
     access: Access = Access(),  # noqa: B008
     network: Network = Network(),  # noqa: B008
+    encoding: Encoding = Encoding(),  # noqa: B008
 ) -> FastAPI:
     """Serve one model. marker: carry the bench's bar code from the input to the picture."""
-    peers = Peers(model, max_sessions=max_sessions, marker=marker, network=network)
+    peers = Peers(
+        model, max_sessions=max_sessions, marker=marker, network=network, encoding=encoding
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -14,6 +14,7 @@ import uvicorn
 
 from ..model.errors import InputError, RotoliveError
 from ..model.live import LiveModel, open_model
+from ..stream.webrtc.encode import Encoding
 from ..stream.webrtc.network import Network
 from .access import Access, check_exposure
 from .app import create_app
@@ -50,18 +51,24 @@ def serve(
     insecure: bool = False,
     tls: Tls | None = None,
     network: Network = Network(),  # noqa: B008
+    encoding: Encoding = Encoding(),  # noqa: B008
 ) -> None:
     """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
 
     page: what follows the address that is shown and opened, such as ?style=1. insecure: let
     everybody in on an interface that others can reach, without a token. tls: serve HTTPS.
-    network: how peers beyond this network reach us.
+    network: how peers beyond this network reach us. encoding: of what goes out.
     """
     check_exposure(host, access, insecure)
     listener = bind(host, port)
     warm_up(model)
     app = create_app(
-        model, max_sessions=max_sessions, marker=marker, access=access, network=network
+        model,
+        max_sessions=max_sessions,
+        marker=marker,
+        access=access,
+        network=network,
+        encoding=encoding,
     )
     config = uvicorn.Config(
         app,

@@ -14,7 +14,8 @@ from av.video.reformatter import VideoReformatter
 from ..mailbox import Closed
 from ..protocol import Frame
 from ..session import Session
-from .send import bitrate_for, keyframe_wanted, make_encoder, relay
+from .encode import Encoding, make_encoder
+from .send import keyframe_wanted, relay
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,9 @@ class Broadcast:
     While nobody watches, the session paints nothing.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, encoding: Encoding = Encoding()) -> None:  # noqa: B008
         self.session = session
+        self._encoding = encoding
         self._lanes: dict[str, _Lane] = {}
         self._reformatter = VideoReformatter()
         self._task = asyncio.ensure_future(self._run())
@@ -48,8 +50,7 @@ class Broadcast:
     def join(self, track: "BroadcastTrack", codec: str) -> "_Lane":
         """Feed a track; codec: VP8 or H264."""
         if codec not in self._lanes:
-            model = self.session.model
-            self._lanes[codec] = _Lane(codec, bitrate_for(model.width, model.height))
+            self._lanes[codec] = _Lane(codec, self._encoding)
         lane = self._lanes[codec]
         lane.watchers.add(track)
         self.session.watch(True)
@@ -97,9 +98,9 @@ class Broadcast:
 class _Lane:
     """One codec: an encoder, and those who watch through it."""
 
-    def __init__(self, codec: str, bitrate: int) -> None:
+    def __init__(self, codec: str, encoding: Encoding) -> None:
         self.watchers: set[BroadcastTrack] = set()
-        self._encoder: Any = make_encoder(codec, bitrate)
+        self._encoder: Any = make_encoder(codec, encoding)
         self._key_wanted = True
         self._last_key = float("-inf")
 

@@ -27,10 +27,12 @@ from numpy.typing import NDArray
 
 from ...model.errors import InputError
 from ..marker import read_marker, write_marker
+from .encode import Encoding
 from .receive import tune, view
-from .send import bitrate_for, pin_bitrate
+from .send import set_encoder
 
 CLOCK_RATE = 90000
+CAMERA_BITRATE = 3_000_000
 OnFrame = Callable[[int, float, av.VideoFrame], None]
 Json = dict[str, Any]
 
@@ -106,7 +108,8 @@ class Client:
         video.setCodecPreferences([c for c in codecs if c.name.upper() in (self._codec, "RTX")])
         if not self._plain:
             tune(video.receiver)
-            pin_bitrate(video.sender, self._codec, bitrate_for(400, 400))
+            encoding = Encoding(bitrate=CAMERA_BITRATE, hardware=False)
+            set_encoder(video.sender, self._codec, encoding)
         self._pc.on("track", self._on_track)
         await self._pc.setLocalDescription(await self._pc.createOffer())
         answer = await asyncio.to_thread(self._publish, self._pc.localDescription.sdp, options)

@@ -22,6 +22,7 @@ from .broadcast import Broadcast, BroadcastTrack
 from .control import ControlChannel
 from .network import Network
 from .receive import drain, tune
+from .sdp import with_one_fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Peer:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:  # aiortc raises bare errors of many kinds for a bad offer
             raise InputError(f"the offer cannot be answered: {error or 'incomplete'}") from error
-        return self._network.advertise(self._pc.localDescription.sdp)
+        return self._network.advertise(with_one_fingerprint(self._pc.localDescription.sdp))
 
     @property
     def dead(self) -> bool:

@@ -13,10 +13,11 @@ from ..protocol import StatsReport
 from ..renderer import Renderer
 from ..session import Session
 from .broadcast import Broadcast
+from .encode import Encoding
 from .ice import allow_loopback, resolve_mdns
 from .network import Network
 from .peer import Peer
-from .sdp import as_dtls_server, check_offer
+from .sdp import as_dtls_server, check_offer, with_packetization_mode
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,10 @@ class Peers:
         max_sessions: int = 4,
         marker: bool = False,
         network: Network = Network(),  # noqa: B008
+        encoding: Encoding = Encoding(),  # noqa: B008
     ) -> None:
         self.network = network
+        self._encoding = encoding
         self.renderer = Renderer(model, max_sessions)
         self._marker = marker
         self._peers: dict[str, Peer] = {}
@@ -83,7 +86,7 @@ class Peers:
         name = await self._new_name(name)
         session = Session(self.renderer, style=style, mirror=mirror, marker=self._marker)
         try:
-            owner = Peer(name, Broadcast(session), direction, self.network)
+            owner = Peer(name, Broadcast(session, self._encoding), direction, self.network)
         except BaseException:
             session.close()
             raise
@@ -164,7 +167,8 @@ class Peers:
             self._sweeper = asyncio.ensure_future(self._keep_sweeping())
             self.network.keep_to_ports(asyncio.get_running_loop())
         try:
-            return await peer.answer(as_dtls_server(resolve_mdns(sdp, client)))
+            sdp = with_packetization_mode(as_dtls_server(resolve_mdns(sdp, client)))
+            return await peer.answer(sdp)
         except BaseException:
             await self._drop(peer)
             raise

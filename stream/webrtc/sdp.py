@@ -1,5 +1,7 @@
 """Looks at an offer before aiortc does, and says in a sentence what is wrong with it."""
 
+import re
+
 from aiortc.sdp import SessionDescription
 
 from ...model.errors import InputError
@@ -38,6 +40,23 @@ def as_dtls_server(sdp: str) -> str:
     """Let the other side begin DTLS: aiortc's client greets with ECDSA suites only, and peers
     with an RSA certificate (GStreamer, libdatachannel) would find no cipher in common."""
     return sdp.replace("a=setup:actpass", "a=setup:active")
+
+
+def with_one_fingerprint(sdp: str) -> str:
+    """Keep sha-256 only, as browsers do: libdatachannel may begin DTLS before it has read which
+    other one to expect, and then refuses our certificate."""
+    return re.sub(r"a=fingerprint:sha-(?:384|512) .*\r\n", "", sdp)
+
+
+def with_packetization_mode(sdp: str) -> str:
+    """Say for H264 without parameters what everybody does (RFC 6184, 8.1): FU-A, mode 1.
+
+    webrtcbin leaves them out of offers that it makes before it knows its stream.
+    """
+    for line, kind in re.findall(r"(a=rtpmap:(\d+) H264/90000\r?\n)", sdp):
+        if f"a=fmtp:{kind} " not in sdp:
+            sdp = sdp.replace(line, f"{line}a=fmtp:{kind} packetization-mode=1\r\n")
+    return sdp
 
 
 class NoVideo(InputError):

@@ -1,4 +1,4 @@
-"""Encoders at a bitrate that stays put, and senders that take what is already encoded.
+"""Senders that take what is already encoded.
 
 What aiortc has no interface for is set through its private names; pyproject.toml keeps its version.
 """
@@ -6,42 +6,8 @@ What aiortc has no interface for is set through its private names; pyproject.tom
 from typing import Any
 
 from aiortc import RTCRtpSender
-from aiortc.codecs.h264 import H264Encoder
-from aiortc.codecs.vpx import Vp8Encoder
 
-
-def bitrate_for(width: int, height: int) -> int:
-    """Return bits per second for 30 fps: 1.5 Mbit/s at 256x256, growing less than the area."""
-    return round(min(12e6, 1.5e6 * (width * height / 256**2) ** 0.75))
-
-
-class _Pinned:
-    """An encoder at one bitrate: aiortc builds a new one (a keyframe) at each estimate."""
-
-    def __init__(self, bitrate: int) -> None:
-        super().__init__()
-        self._bitrate = bitrate
-
-    @property
-    def target_bitrate(self) -> int:
-        return self._bitrate
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        pass
-
-
-class PinnedVp8Encoder(_Pinned, Vp8Encoder):  # pyright: ignore[reportIncompatibleMethodOverride]
-    """VP8 at one bitrate."""
-
-
-class PinnedH264Encoder(_Pinned, H264Encoder):  # pyright: ignore[reportIncompatibleMethodOverride]
-    """H264 at one bitrate."""
-
-
-def make_encoder(codec: str, bitrate: int) -> PinnedVp8Encoder | PinnedH264Encoder:
-    """Build an encoder for VP8 or H264."""
-    return {"VP8": PinnedVp8Encoder, "H264": PinnedH264Encoder}[codec.upper()](bitrate)
+from .encode import Encoding, make_encoder
 
 
 class _Relay:
@@ -58,9 +24,9 @@ def relay(sender: RTCRtpSender) -> None:
     sender._RTCRtpSender__encoder = _Relay()  # type: ignore[attr-defined]
 
 
-def pin_bitrate(sender: RTCRtpSender, codec: str, bitrate: int) -> None:
+def set_encoder(sender: RTCRtpSender, codec: str, encoding: Encoding) -> None:
     """Give a sender that has not started its encoder."""
-    sender._RTCRtpSender__encoder = make_encoder(codec, bitrate)  # type: ignore[attr-defined]
+    sender._RTCRtpSender__encoder = make_encoder(codec, encoding)  # type: ignore[attr-defined]
 
 
 def keyframe_wanted(sender: RTCRtpSender) -> bool:
