@@ -11,6 +11,7 @@ from typing import Any, Literal
 import av
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
+from av.error import FFmpegError
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class SteadyH264(_Steady, H264Encoder):  # pyright: ignore[reportIncompatibleMet
                 "profile": "baseline",
             }
             codec.open()
-        except (av.error.FFmpegError, ValueError) as error:
+        except (FFmpegError, ValueError) as error:
             logger.info("H264 is encoded by x264, as NVENC is not to be had: %s", error)
             return None
         return codec
