@@ -38,7 +38,7 @@ NEARER, FARTHER = 6.0, 12.0
 AWAY = 0.3
 """Time constant, seconds, of shrinking when no bone at all is as long as it was: somebody stepped
 back, or somebody else is there."""
-AT_LEAST, AS_LONG = 0.8, 0.97
+AT_LEAST, AS_LONG = 0.7, 0.97
 """Shares of its length that the straightest of a body's bones has: less, and somebody stepped back,
 until it has the other."""
 GONE = 5.0
@@ -61,7 +61,8 @@ for _a, _b in LEFT_RIGHT:
 _SHINS = [BONE[f"{side}_ankle"] for side in ("left", "right")]
 _CLAVICLES = [BONE[f"{side}_shoulder"] for side in ("left", "right")]
 _TORSO, _NECK = BONE["chest"], BONE["head"]
-_SPANS = np.array([*LIMBS, _NECK])
+_HIPS = [BONE[f"{side}_hip"] for side in ("left", "right")]
+_SPANS = np.array([*LIMBS, _NECK, *_CLAVICLES, *_HIPS])
 _PART_OF_JOINT = JOINT_MATRIX > 0
 
 
@@ -218,13 +219,14 @@ class Retargeter:
         self._root += (target - self._root) * (1.0 if first else _rate(step, 0.02))
 
     def _floor(self, lowest: float, step: float) -> float:
-        """The floor comes down with a foot soon and rises too slowly to swallow a jump."""
+        """The floor is no further than a step above the lowest foot, and does not swallow a jump."""
         floor = self._user.floor
         if floor is None or self._user.scale is None:
             self._user.floor = lowest
             return lowest
-        near = abs(lowest - floor) < STANDING * self._user.scale
-        seconds = SETTLING if near else 0.1 if lowest > floor else 3.0
+        near = STANDING * self._user.scale
+        floor = max(floor, lowest - near)
+        seconds = SETTLING if lowest > floor - near else 3.0
         self._user.floor = floor + (lowest - floor) * _rate(step, seconds)
         return self._user.floor
 
