@@ -54,6 +54,7 @@ def serve(
     mbit: float | None = None,
     preset: Preset | None = None,
     hardware: bool = True,
+    recordings: Path | None = None,
 ) -> None:
     """Serve the page, its WebRTC face, WHIP and WHEP.
 
@@ -81,6 +82,7 @@ def serve(
         mbit: Megabits per second of each picture stream; by its size, when left out.
         preset: x264's preset for viewers who need H264; by the size, when left out.
         hardware: Encode H264 on the GPU (NVENC) where that works.
+        recordings: Folder for recordings, which the API can begin and end.
     """
     from .model.live import open_model
     from .stream.webrtc.encode import Encoding
@@ -124,6 +126,7 @@ def serve(
         tls=tls,
         network=network,
         encoding=Encoding(bitrate=bitrate, preset=preset, hardware=hardware),
+        recordings=recordings,
     )
 
 

@@ -111,6 +111,8 @@ async def test_unknown_paths_answer_with_a_sentence(http: httpx.AsyncClient) -> 
         await http.get("/static/../app.py"),
         await http.get("/api/sessions/none/stats"),
         await http.delete(f"{WHIP}/none"),
+        await http.post("/api/sessions/none/recording"),
+        await http.delete("/api/sessions/none/recording"),
     ):
         assert reply.status_code == 404
         assert reply.json()["error"]
@@ -173,6 +175,9 @@ async def test_too_many_sessions_is_503_until_one_ends(http: httpx.AsyncClient) 
     first = await taken(http, offer)
     assert "a=candidate" in first.text
     await refused(http, offer, 503, "too many sessions")
+    key = first.headers["location"].rpartition("/")[2]
+    unwanted = await http.post(f"/api/sessions/{key}/recording")
+    assert unwanted.status_code == 409 and "--recordings" in unwanted.json()["error"]
     name = first.headers["link"].split(">")[0].rpartition("/")[2]
     assert (await http.delete(f"{WHIP}/{name}")).status_code == 404
     assert (await http.delete(first.headers["location"])).status_code == 200

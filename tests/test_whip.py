@@ -1,6 +1,7 @@
 """Publishing and playing by WHIP and WHEP, with real peers over real sockets."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from serving import serving, until
 
 from rotolive.model.live import IdentityModel
+from rotolive.model.video import VideoReader
 from rotolive.stream.marker import read_marker
 from rotolive.stream.renderer import Renderer
 from rotolive.stream.session import Session
@@ -52,14 +55,16 @@ class Served:
 
     url: str
     peers: Peers
+    recordings: Path
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     allow_loopback(only=True)
-    app = create_app(IdentityModel(2), max_sessions=2, marker=True)
+    folder = tmp_path_factory.mktemp("made") / "recordings"
+    app = create_app(IdentityModel(2), max_sessions=2, marker=True, recordings=folder)
     with serving(app) as port:
-        yield Served(f"http://127.0.0.1:{port}", app.state.peers)
+        yield Served(f"http://127.0.0.1:{port}", app.state.peers, folder)
 
 
 class Peer:
@@ -202,6 +207,32 @@ async def test_every_hop_of_a_frame_is_in_the_metrics(served: Served) -> None:
     hops = sum(float(found[f'rotolive_hop_seconds_sum{{hop="{hop}"}}']) for hop in STAGES)
     assert hops == pytest.approx(float(found["rotolive_latency_seconds_sum"]), rel=0.01)
     await hang_up(served, viewer, publisher)
+
+
+async def test_a_session_is_recorded_on_demand_and_to_the_end(served: Served) -> None:
+    publisher, _ = await publish(served, "?session=film")
+    key = publisher.resource.rpartition("/")[2]
+    recording = f"{served.url}/api/sessions/{key}/recording"
+    assert (await ask("DELETE", recording))[0] == 409
+    status, _, text = await ask("POST", recording, "")
+    assert status == 201
+    name = json.loads(text)["file"]
+    status, _, text = await ask("POST", recording, "")
+    assert status == 409 and "already" in text
+    session = served.peers._find("film").session
+    await until(lambda: session.stats.frames_out > 30)  # though nobody watches
+    status, _, text = await ask("DELETE", recording)
+    assert status == 200 and json.loads(text)["file"] == name
+    film = VideoReader(served.recordings / name)
+    numbers = [read_marker(picture.rgb.mean(-1).astype(np.uint8)) for picture in film]
+    assert len(numbers) == json.loads(text)["frames"] >= 30
+    assert numbers[1:] == sorted(set(numbers[1:])) and film.seconds > 0.8
+    assert (await ask("POST", recording, ""))[0] == 201
+    before = session.stats.frames_out
+    await until(lambda: session.stats.frames_out > before + 10)
+    await hang_up(served, publisher)
+    await until(lambda: len(list(served.recordings.glob("film-*.mp4"))) == 2)
+    assert (await ask("POST", recording, ""))[0] == 404
 
 
 async def test_viewers_leave_with_the_session_and_the_session_stays_without_them(

@@ -19,7 +19,7 @@ from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
 from ..stream.webrtc.encode import Encoding
 from ..stream.webrtc.network import Network
-from ..stream.webrtc.peers import NameTaken, NoSuchSession, Peers, TooManyViewers
+from ..stream.webrtc.peers import CannotRecord, NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
 from .access import Access, guard
 from .requests import Refused
@@ -28,7 +28,7 @@ from .whip import add_whip
 logger = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
-STATUS = {NoSuchSession: 404, NameTaken: 409, NoVideo: 422, UnknownStyle: 422}
+STATUS = {NoSuchSession: 404, NameTaken: 409, CannotRecord: 409, NoVideo: 422, UnknownStyle: 422}
 
 
 def create_app(
@@ -39,10 +39,20 @@ def create_app(
     access: Access = Access(),  # noqa: B008
     network: Network = Network(),  # noqa: B008
     encoding: Encoding = Encoding(),  # noqa: B008
+    recordings: Path | None = None,
 ) -> FastAPI:
-    """Serve one model. marker: carry the bench's bar code from the input to the picture."""
+    """Serve one model.
+
+    marker: carry the bench's bar code from the input to the picture. recordings: where sessions
+    may be recorded.
+    """
     peers = Peers(
-        model, max_sessions=max_sessions, marker=marker, network=network, encoding=encoding
+        model,
+        max_sessions=max_sessions,
+        marker=marker,
+        network=network,
+        encoding=encoding,
+        recordings=recordings,
     )
 
     @asynccontextmanager
@@ -77,6 +87,16 @@ def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     @app.get("/api/sessions/{key}/stats")
     async def stats(key: str) -> dict[str, Any]:
         return msgspec.to_builtins(peers.stats(key))
+
+    @app.post("/api/sessions/{key}/recording", status_code=201)
+    async def record(key: str) -> dict[str, Any]:
+        return {"file": peers.record(key)}
+
+    @app.delete("/api/sessions/{key}/recording")
+    async def stop_recording(key: str) -> dict[str, Any]:
+        done = await peers.stop_recording(key)
+        seconds = round(done.seconds, 3)
+        return {"file": done.path.name, "seconds": seconds, "frames": done.frames}
 
 
 def describe(model: LiveModel) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -52,12 +53,14 @@ def serve(
     tls: Tls | None = None,
     network: Network = Network(),  # noqa: B008
     encoding: Encoding = Encoding(),  # noqa: B008
+    recordings: Path | None = None,
 ) -> None:
     """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
 
     page: what follows the address that is shown and opened, such as ?style=1. insecure: let
     everybody in on an interface that others can reach, without a token. tls: serve HTTPS.
     network: how peers beyond this network reach us. encoding: of what goes out.
+    recordings: the folder for what is recorded.
     """
     check_exposure(host, access, insecure)
     listener = bind(host, port)
@@ -69,6 +72,7 @@ def serve(
         access=access,
         network=network,
         encoding=encoding,
+        recordings=recordings,
     )
     config = uvicorn.Config(
         app,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import av
@@ -13,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 
 from ..mailbox import Closed
 from ..protocol import Frame
+from ..record import Recorder
 from ..session import Session
 from .encode import Encoding, make_encoder
 from .send import keyframe_wanted, relay
@@ -36,13 +38,14 @@ class Encoded:
 class Broadcast:
     """Takes a session's pictures as they come; use it from the event loop.
 
-    While nobody watches, the session paints nothing.
+    While nobody watches and nothing is recorded, the session paints nothing.
     """
 
     def __init__(self, session: Session, encoding: Encoding = Encoding()) -> None:  # noqa: B008
         self.session = session
         self._encoding = encoding
         self._lanes: dict[str, _Lane] = {}
+        self._recorder: Recorder | None = None
         self._reformatter = VideoReformatter()
         self._task = asyncio.ensure_future(self._run())
         session.watch(False)
@@ -62,7 +65,26 @@ class Broadcast:
             lane.watchers.discard(track)
             if not lane.watchers:
                 del self._lanes[codec]
-        self.session.watch(bool(self._lanes))
+        self._rest_if_unwatched()
+
+    @property
+    def recording(self) -> bool:
+        return self._recorder is not None
+
+    def record(self, path: Path) -> None:
+        """Write what is painted into a file, too. Raises InputError."""
+        model = self.session.model
+        self._recorder = Recorder(path, model.width, model.height)
+        self.session.watch(True)
+
+    def stop_recording(self) -> Recorder | None:
+        """End the recording; it is the caller's to close."""
+        recorder, self._recorder = self._recorder, None
+        self._rest_if_unwatched()
+        return recorder
+
+    def _rest_if_unwatched(self) -> None:
+        self.session.watch(bool(self._lanes) or self.recording)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -70,6 +92,8 @@ class Broadcast:
             while True:
                 frame = await self.session.outbox.receive()
                 frame.marks["taken"] = time.monotonic_ns()
+                if self._recorder:
+                    self._recorder.put(frame)
                 lanes = list(self._lanes.values())
                 try:
                     pictures = await loop.run_in_executor(None, self._encode, frame, lanes)

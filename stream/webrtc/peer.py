@@ -1,6 +1,7 @@
 """One client: its peer connection, and what it puts into a session or gets out of it."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -17,6 +18,7 @@ from aiortc import (
 
 from ...model.errors import InputError
 from ..protocol import Ready
+from ..record import Recorder
 from ..session import Session
 from .broadcast import Broadcast, BroadcastTrack
 from .control import ControlChannel
@@ -103,6 +105,8 @@ class Peer:
     async def _hang_up(self) -> None:
         if self.owns:
             self.session.close()
+            with contextlib.suppress(InputError):
+                await self.stop_recording()
         if self._track:
             self._track.stop()
         if self._control:
@@ -114,6 +118,13 @@ class Peer:
                 await self._pc.close()
         except TimeoutError:
             logger.warning("the connection of %s does not close; it is left behind", self.name)
+
+    async def stop_recording(self) -> Recorder | None:
+        """End the recording and finish its file. Raises InputError when that fails."""
+        recorder = self.broadcast.stop_recording()
+        if recorder:
+            await asyncio.to_thread(recorder.close)
+        return recorder
 
     def _refuse_other_media(self) -> None:
         for transceiver in self._pc.getTransceivers():

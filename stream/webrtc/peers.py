@@ -6,10 +6,13 @@ import logging
 import re
 import secrets
 import time
+from datetime import datetime
+from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.live import LiveModel
 from ..protocol import StatsReport
+from ..record import Recorder
 from ..renderer import Renderer
 from ..session import Session
 from .broadcast import Broadcast
@@ -37,6 +40,10 @@ class NameTaken(InputError):
     """A session name that is in use."""
 
 
+class CannotRecord(InputError):
+    """A recording that cannot begin or end now."""
+
+
 class TooManyViewers(Exception):
     """A session with as many viewers as it may have."""
 
@@ -52,9 +59,11 @@ class Peers:
         marker: bool = False,
         network: Network = Network(),  # noqa: B008
         encoding: Encoding = Encoding(),  # noqa: B008
+        recordings: Path | None = None,
     ) -> None:
         self.network = network
         self._encoding = encoding
+        self._recordings = recordings
         self.renderer = Renderer(model, max_sessions)
         self._marker = marker
         self._peers: dict[str, Peer] = {}
@@ -108,6 +117,25 @@ class Peers:
     def stats(self, key: str) -> StatsReport:
         """Return a session's statistics. Raises NoSuchSession."""
         return self._owner(key).session.report()
+
+    def record(self, key: str) -> str:
+        """Record a session; return the file's name. Raises NoSuchSession, CannotRecord."""
+        owner = self._owner(key)
+        if self._recordings is None:
+            raise CannotRecord("this server keeps no recordings; start it with --recordings FOLDER")
+        if owner.broadcast.recording:
+            raise CannotRecord("this session is being recorded already")
+        name = f"{owner.name}-{datetime.now():%Y%m%d-%H%M%S-%f}.mp4"
+        self._recordings.mkdir(parents=True, exist_ok=True)
+        owner.broadcast.record(self._recordings / name)
+        return name
+
+    async def stop_recording(self, key: str) -> Recorder:
+        """End a recording, its file written. Raises NoSuchSession, CannotRecord, InputError."""
+        recorder = await self._owner(key).stop_recording()
+        if recorder is None:
+            raise CannotRecord("this session is not being recorded")
+        return recorder
 
     async def close(self, key: str) -> None:
         """End a session. Raises NoSuchSession."""
