@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 import pytest
-from serving import serving
+from serving import serving, until
 
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
@@ -21,7 +21,7 @@ from rotolive.stream.bench import cpu_seconds
 from rotolive.stream.sources import moving_texture
 from rotolive.stream.transport import Advancing, Link, Shares, bench_loss, longest_freeze
 from rotolive.stream.viewers import bench_viewers, play
-from rotolive.stream.webrtc.client import Camera
+from rotolive.stream.webrtc.client import Camera, Client
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.web.app import create_app
 
@@ -85,16 +85,42 @@ async def test_a_link_loses_its_share_and_shuffles_the_rest() -> None:
     assert arrived != sorted(arrived)
 
 
-@pytest.mark.parametrize(("loss", "least", "most"), [(0.05, 1, 60), (1.0, 0, 1)])
-async def test_pictures_come_back_over_a_bad_link(
-    url: str, monkeypatch: pytest.MonkeyPatch, loss: float, least: int, most: int
-) -> None:
-    monkeypatch.setattr(transport, "LOSS", loss)
+async def test_pictures_come_back_over_a_bad_link_and_after_a_dead_one(url: str) -> None:
+    camera = Camera(moving_texture(256, 256, frames=10), fps=10)
+    link, seen = Link(0.1, 0.05, random.Random(0)), Advancing(camera)
+
+    async def more(count: int) -> None:
+        target = len(seen.arrivals) + count
+        await until(lambda: len(seen.arrivals) >= target, 60)
+
+    with link.installed():
+        client = Client(url, camera, seen.arrived)
+        await client.connect(mirror=False)
+        await seen.first()
+        link.on = True
+        await more(15)
+        assert 0 < link.lost < link.datagrams / 2
+        link.loss = 1.0
+        await asyncio.sleep(0.5)
+        frozen = len(seen.arrivals)
+        await asyncio.sleep(0.5)
+        assert len(seen.arrivals) == frozen
+        link.on = False
+        await more(5)
+        await client.close()
+
+
+async def test_the_bench_of_a_bad_link_says_how_bad_it_was(url: str) -> None:
     figures = await bench_loss(url, time.monotonic())
-    assert least <= float(figures["loss_fps"]) <= most
+    assert set(figures) == {
+        "loss_fps",
+        "loss_p50_ms",
+        "loss_longest_freeze_ms",
+        "loss_recovered",
+        "loss_share",
+    }
+    assert 0 < float(figures["loss_share"]) < 0.2
     assert float(figures["loss_longest_freeze_ms"]) > 0
-    assert figures["loss_share"] == pytest.approx(loss, abs=0.05) and figures["loss_share"] != 0
-    assert figures["loss_recovered"] in (0, 1)
 
 
 async def test_every_viewer_of_a_crowd_gets_pictures(url: str) -> None:

@@ -219,7 +219,7 @@ class Retargeter:
         self._root += (target - self._root) * (1.0 if first else _rate(step, 0.02))
 
     def _floor(self, lowest: float, step: float) -> float:
-        """The floor is no further than a step above the lowest foot, and does not swallow a jump."""
+        """The floor is at most a step above the lowest foot, and does not swallow a jump."""
         floor = self._user.floor
         if floor is None or self._user.scale is None:
             self._user.floor = lowest
