@@ -287,10 +287,10 @@ def train(
 
 
 def bench(
-    what: Positional[Literal["live", "echo", "runtime", "follow", "soak"]],
+    what: Positional[Literal["live", "echo", "transport", "runtime", "follow", "soak"]],
     model: Model = "dancer",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    seconds: float = 15.0,
+    seconds: float | None = None,
     runtime: Runtime = "auto",
     clip: Path = CLIP,
 ) -> None:
@@ -298,16 +298,19 @@ def bench(
 
     Args:
         what: live: frame rate, latency and motion lag over WebRTC (--model identity: against
-            stock aiortc). echo: that without a model. runtime: each runtime's step. follow: does
-            the dancer do what the person does? (needs the train extra). soak: memory and drift.
+            stock aiortc). echo: that without a model. transport: that, 1280x720, 20 viewers and a
+            bad network. runtime: each runtime's step. follow: does the dancer do what the person
+            does? (needs the train extra). soak: memory and drift.
         json_file: Write the figures here as well.
-        seconds: How long to measure; follow takes its own time.
+        seconds: How long to measure (15); follow takes its own time. Of transport: how long it
+            takes in all (40); above 120 it opens and closes sessions and overloads the model too.
         runtime: How the generator runs.
         clip: A video of somebody dancing, for live and soak, in place of the bundled one.
     """
     if json_file is not None and not json_file.parent.is_dir():
         raise InputError(f"{json_file}: there is no folder {json_file.parent}")
-    _at_least("seconds", seconds, 1)
+    _at_least("seconds", seconds, 25 if what == "transport" else 1)
+    seconds = seconds or (40.0 if what == "transport" else 15.0)
     figures = _measure(what, model, seconds, runtime, clip)
     text = json.dumps(figures, indent=1)
     print(text)
@@ -320,6 +323,10 @@ def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) ->
         from .model.runtime.bench import bench_runtime
 
         return bench_runtime(model, seconds)
+    if what == "transport":
+        from .stream.transport import bench_transport
+
+        return bench_transport(seconds)
     if what in ("follow", "soak"):
         return _measure_in_process(what, model, seconds, runtime, clip)
     from .stream.bench import bench_dance, bench_echo

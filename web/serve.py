@@ -6,7 +6,9 @@ import errno
 import socket
 import sys
 import threading
+import time
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ import numpy as np
 import uvicorn
 
 from ..model.errors import InputError, RotoliveError
-from ..model.live import LiveModel, open_model
+from ..model.live import IdentityModel, LiveModel, Picture, Request, open_model
 from ..stream.webrtc.encode import Encoding
 from ..stream.webrtc.network import Network
 from .access import Access, check_exposure
@@ -133,6 +135,18 @@ def address(listener: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
 
+class PacedIdentity(IdentityModel):
+    """Takes its time for each step, as a model does that is slower than the camera."""
+
+    def __init__(self, width: int, height: int, fps: float | None) -> None:
+        super().__init__(width=width, height=height)
+        self._step_s = 1 / fps if fps else 0.0
+
+    def step(self, requests: Sequence[Request]) -> list[Picture]:
+        time.sleep(self._step_s)
+        return super().step(requests)
+
+
 def main() -> None:
     """Serve one model, as the bench's child process does."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -141,9 +155,15 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--marker", action="store_true")
+    parser.add_argument("--size", default="256x256", help="of the identity model's pictures")
+    parser.add_argument("--fps", type=float, help="that the identity model can paint")
     options = parser.parse_args()
     try:
-        model = open_model(options.model, runtime=options.runtime)
+        if options.model == "identity":
+            width, height = map(int, options.size.split("x"))
+            model = PacedIdentity(width, height, options.fps)
+        else:
+            model = open_model(options.model, runtime=options.runtime)
         serve(model, options.host, options.port, marker=options.marker)
     except RotoliveError as error:
         print(f"rotolive: {error}", file=sys.stderr)
