@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 from aiortc import RTCRtpReceiver, RTCRtpSender
-from aiortc.jitterbuffer import JitterBuffer
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
 from rotolive.stream.webrtc.jitter import PATIENCE_S, MarkerJitterBuffer, known_aiortc
@@ -35,13 +35,15 @@ def whole(i: int, per_frame: int = 3) -> bytes:
 
 
 def feed(buffer: MarkerJitterBuffer, packets: list[RtpPacket]) -> list[bytes]:
-    out = []
-    for one in packets:
-        _, frame = buffer.add(one)
-        while frame is not None:
-            out.append(frame.data)
-            frame = buffer._remove_frame(0)
-    return out
+    return [data for one in packets for data in drained(buffer, buffer.add(one)[1])]
+
+
+def drained(buffer: MarkerJitterBuffer, frame: JitterFrame | None) -> list[bytes]:
+    found = []
+    while frame is not None:
+        found.append(frame.data)
+        frame = buffer._remove_frame(0)
+    return found
 
 
 def test_a_frame_is_complete_with_its_marker() -> None:
@@ -58,6 +60,52 @@ def test_reordered_packets_give_every_frame_once_and_in_order() -> None:
     order = sorted(range(1, len(packets)), key=lambda i: i + rng.uniform(0, 8))
     shuffled = [packets[0]] + [packets[i] for i in order]
     assert feed(MarkerJitterBuffer(), shuffled) == [whole(i) for i in range(200)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_it_does_not_look_at_makes_no_difference(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost, repeated, late, unmarked, empty packets of frames of any size."""
+    rng = random.Random(seed)
+    packets, number = [], 65000
+    for i in range(150):
+        size = rng.choice((1, 2, 5, 40))
+        for j in range(size):
+            data = b"" if rng.random() < 0.02 else bytes([i, j])
+            marker = int(j == size - 1 and rng.random() < 0.9)
+            packets.append((number + rng.expovariate(0.5), packet(number, i * 3000, data, marker)))
+            number += 1
+    sent = [one for one in packets if rng.random() > 0.03] + rng.sample(packets, 30)
+    order = [one for _, one in sorted(sent, key=lambda pair: pair[0])]
+
+    def play() -> list[tuple[bool, bytes]]:
+        now = 0.0
+        buffer, out = MarkerJitterBuffer(lambda: now), []
+        for one in order:
+            now += 0.01
+            wanted, frame = buffer.add(one)
+            out.append((wanted, b"|".join(drained(buffer, frame))))
+        return out
+
+    quick = play()
+    monkeypatch.setattr(MarkerJitterBuffer, "_only_grows_a_frame", lambda *_: False)
+    assert quick == play()
+    assert sum(data != b"" for _, data in quick) > 20
+
+
+def test_large_frames_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+    at = MarkerJitterBuffer._at
+
+    def counting(buffer: MarkerJitterBuffer, offset: int) -> RtpPacket | None:
+        nonlocal looked
+        looked += 1
+        return at(buffer, offset)
+
+    monkeypatch.setattr(MarkerJitterBuffer, "_at", counting)
+    assert len(feed(MarkerJitterBuffer(), stream(10, per_frame=100))) == 10
+    assert looked < 5 * 10 * 100
 
 
 def test_a_packet_sent_again_releases_what_waited_behind_it() -> None:

@@ -30,13 +30,20 @@ class MarkerJitterBuffer(JitterBuffer):
         self._clock = clock
         self._stuck_since: float | None = None
         self._newest = 0
+        self._gapless = True
+        self._growing = False
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+        self._growing = self._only_grows_a_frame(packet)
         ahead = uint16_add(packet.sequence_number, -self._newest)
         if self._origin is None or ahead < 1 << 15:
             self._newest = packet.sequence_number
         keyframe_wanted, frame = super().add(packet)
-        if frame is not None or self._gap() is None:
+        if self._growing:
+            self._growing = False
+            return keyframe_wanted, None
+        self._gapless = self._gap() is None
+        if frame is not None or self._gapless:
             self._stuck_since = None
             return keyframe_wanted, frame
         now = self._clock()
@@ -49,7 +56,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return True, self._remove_frame(packet.sequence_number)
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
-        while True:
+        while not self._growing:
             packets = self._whole_frame()
             if not packets:
                 return None
@@ -57,6 +64,22 @@ class MarkerJitterBuffer(JitterBuffer):
             data = b"".join(packet._data for packet in packets)  # type: ignore[attr-defined]
             if data:
                 return JitterFrame(data=data, timestamp=packets[0].timestamp)
+        return None
+
+    def _only_grows_a_frame(self, packet: RtpPacket) -> bool:
+        """Tell packets that complete nothing, most of a large picture's, from the others.
+
+        To look through the buffer at each of them costs the square of their number.
+        """
+        first = self._at(0)
+        return (
+            self._gapless
+            and first is not None
+            and not packet.marker
+            and packet.timestamp == first.timestamp
+            and packet.sequence_number == uint16_add(self._newest, 1)
+            and uint16_add(packet.sequence_number, -(self._origin or 0)) < self._capacity
+        )
 
     def _at(self, offset: int) -> RtpPacket | None:
         return self._packets[((self._origin or 0) + offset) % self._capacity]
