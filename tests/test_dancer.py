@@ -27,7 +27,7 @@ from rotolive.training.synthetic.motion import sample_motion
 
 MODEL = "dancer"
 WIDTH, HEIGHT, FPS = 640, 480, 30
-SEED, FRAMES = 9135, slice(195, 255)  # waves left, steps, waves right; never trained on
+SEED, FRAMES = 9149, slice(90, 150)  # hands cross the body, a knee is lifted; never trained on
 STYLE, OTHER = 0, 1
 WRISTS = [15, 16]
 TWELVE = [11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28]

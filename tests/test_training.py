@@ -11,14 +11,14 @@ import torch
 from people import standing
 
 from rotolive.model import package
-from rotolive.model.condition.pose.skeleton import INDEX, to_joints
+from rotolive.model.condition.pose.skeleton import BONE, INDEX, to_joints
 from rotolive.model.errors import InputError
 from rotolive.training.clips import STRAY, Clip, Streams, premultiplied
 from rotolive.training.config import LossWeights, TrainConfig, smoke
 from rotolive.training.discriminators import close_ups
 from rotolive.training.loop import Trainer
 from rotolive.training.losses import flow_error, gradient_l1
-from rotolive.training.measures import idle_landmarks, retarget_clip
+from rotolive.training.measures import _at_ease, idle_landmarks, retarget_clip
 from rotolive.training.run import DataSet, open_data, part_table, pick_device, train
 
 SIZE, FRAMES = 64, 24
@@ -185,6 +185,20 @@ def test_measures_are_fitted_to_what_pictures_show(data: Path) -> None:
     shown = to_joints(np.load(folders[0] / "truth.npy"), 1.0)
     error = np.abs(made - shown)[-1, [INDEX["head"], INDEX["left_knee"]], 1]
     assert error.max() < 0.01
+
+
+def test_the_idle_stance_is_as_tall_as_people_are_in_the_pictures(data: Path) -> None:
+    folders = sorted(path.parent for path in data.rglob("clip.json"))
+    measures = open_data(data).measures
+    shown = np.concatenate([to_joints(np.load(f / "truth.npy"), 1.0) for f in folders])
+    legs = [BONE["left_knee"], BONE["left_ankle"]]
+    ends = [(INDEX["left_hip"], INDEX["left_knee"]), (INDEX["left_knee"], INDEX["left_ankle"])]
+    long = replace(measures, idle=measures.idle * 1.3)
+    eased = _at_ease(long, folders)
+    for leg, (top, end) in zip(legs, ends, strict=True):
+        longest = np.linalg.norm((shown[:, end] - shown[:, top])[:, :2], axis=1).max()
+        assert np.linalg.norm(eased.idle[leg, :2]) < 1.01 * longest
+    assert (np.abs(eased.idle) <= np.abs(long.idle) + 1e-6).all()
 
 
 def test_what_is_no_data_set_is_named(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from ..model.condition.pose.skeleton import CHILDREN, FEET, PARENTS, Measures, m
 
 FITTED_CLIPS = 24
 ROUNDS = 3
+STRAIGHT = 90.0
+"""Percentile of a bone's lengths in pictures at which it counts as lying in them."""
 SETTLING = 0.25
 """Share of a clip until the retargeting knows its user."""
 
@@ -25,7 +27,7 @@ def measure_clips(paths: list[Path], about: list[dict[str, Any]], aspect: float)
     chosen = np.random.default_rng(0).permutation(len(paths))[:FITTED_CLIPS]
     for _ in range(ROUNDS):
         measures = _fit(measures, [paths[i] for i in chosen])
-    return measures
+    return _at_ease(measures, [paths[i] for i in chosen])
 
 
 def retarget_clip(folder: Path, measures: Measures) -> NDArray[np.float32]:
@@ -62,6 +64,19 @@ def _fit(measures: Measures, paths: list[Path]) -> Measures:
         idle=(measures.idle * scale[:, None]).astype(np.float32),
         floor=measures.floor + float(np.median(np.concatenate(drops))),
     )
+
+
+def _at_ease(measures: Measures, paths: list[Path]) -> Measures:
+    """Give the idle stance no bone longer than straight ones are in the pictures.
+
+    After the fit a bone is seldom retargeted at its full length; nobody was ever painted with all
+    of them at it.
+    """
+    truths = [to_joints(np.load(path / "truth.npy"), measures.aspect) for path in paths]
+    straight = np.percentile(_flat_lengths(np.concatenate(truths)), STRAIGHT, axis=0)
+    idle = np.maximum(np.linalg.norm(measures.idle[:, :2], axis=1), 1e-6)
+    scale = np.minimum(straight / idle, 1)[:, None]
+    return replace(measures, idle=(measures.idle * scale).astype(np.float32))
 
 
 def _flat_lengths(joints: NDArray[np.float32]) -> NDArray[np.float32]:
