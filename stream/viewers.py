@@ -11,17 +11,15 @@ import json
 import queue
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from ..model.errors import InputError
 from .bench import Result, cpu_seconds
 from .sources import moving_texture
-from .webrtc.client import CAMERA_BITRATE, Camera
-from .webrtc.encode import Encoding
+from .webrtc.client import CAMERA_ENCODING, Camera, add_camera, offer
 from .webrtc.ice import allow_loopback
 from .webrtc.send import set_encoder
 
@@ -45,23 +43,6 @@ class PictureCounter(queue.Queue[Any]):
             self.pictures += 1
 
 
-async def join(pc: RTCPeerConnection, url: str) -> None:
-    """Offer a connection to a WHIP or WHEP endpoint (RFC 9725). Raises InputError."""
-    await pc.setLocalDescription(await pc.createOffer())
-    answer = await asyncio.to_thread(_post_sdp, url, pc.localDescription.sdp)
-    await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-
-
-def _post_sdp(url: str, sdp: str) -> str:
-    request = urllib.request.Request(url, sdp.encode(), {"Content-Type": "application/sdp"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=30) as reply:
-            return reply.read().decode()
-    except OSError as error:
-        raise InputError(f"{url}: {error}") from error
-
-
 def _connection() -> RTCPeerConnection:
     return RTCPeerConnection(RTCConfiguration(iceServers=[]))
 
@@ -69,11 +50,9 @@ def _connection() -> RTCPeerConnection:
 async def publish(url: str, camera: Camera) -> RTCPeerConnection:
     """Send a camera, as VP8, to a WHIP endpoint; nothing comes back."""
     pc = _connection()
-    video = pc.addTransceiver(camera, direction="sendonly")
-    codecs = RTCRtpSender.getCapabilities("video").codecs
-    video.setCodecPreferences([c for c in codecs if c.name.upper() in ("VP8", "RTX")])
-    set_encoder(video.sender, "VP8", Encoding(bitrate=CAMERA_BITRATE, hardware=False))
-    await join(pc, url)
+    video = add_camera(pc, camera, "sendonly", "VP8")
+    set_encoder(video.sender, "VP8", CAMERA_ENCODING)
+    await offer(pc, url)
     return pc
 
 
@@ -82,7 +61,7 @@ async def play(url: str) -> tuple[RTCPeerConnection, PictureCounter]:
     pc, counter = _connection(), PictureCounter()
     video = pc.addTransceiver("video", direction="recvonly")
     video.receiver._RTCRtpReceiver__decoder_queue = counter  # type: ignore[attr-defined]
-    await join(pc, url)
+    await offer(pc, url)
     return pc, counter
 
 

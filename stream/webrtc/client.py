@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from email.message import Message
 from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,7 @@ from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
@@ -32,7 +34,7 @@ from .receive import tune, view
 from .send import set_encoder
 
 CLOCK_RATE = 90000
-CAMERA_BITRATE = 3_000_000
+CAMERA_ENCODING = Encoding(bitrate=3_000_000, hardware=False)
 OnFrame = Callable[[int, float, av.VideoFrame], None]
 Json = dict[str, Any]
 
@@ -103,17 +105,16 @@ class Client:
 
     async def connect(self, **options: object) -> None:
         """Offer the camera; options (style, mirror, session) go along. Raises InputError."""
-        video = self._pc.addTransceiver(self._camera, direction="sendrecv")
-        codecs = RTCRtpSender.getCapabilities("video").codecs
-        video.setCodecPreferences([c for c in codecs if c.name.upper() in (self._codec, "RTX")])
+        video = add_camera(self._pc, self._camera, "sendrecv", self._codec)
         if not self._plain:
             tune(video.receiver)
-            encoding = Encoding(bitrate=CAMERA_BITRATE, hardware=False)
-            set_encoder(video.sender, self._codec, encoding)
+            set_encoder(video.sender, self._codec, CAMERA_ENCODING)
         self._pc.on("track", self._on_track)
-        await self._pc.setLocalDescription(await self._pc.createOffer())
-        answer = await asyncio.to_thread(self._publish, self._pc.localDescription.sdp, options)
-        await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        model = "stock" if self._plain else await asyncio.to_thread(self._model)
+        headers = await offer(self._pc, f"{self._url}/whip/{model}?{urlencode(options)}")
+        self.session = headers["Location"].rpartition("/")[2]
+        shown = re.search(r"</view/([^>]+)>", headers.get("Link", ""))
+        self.name = shown[1] if shown else ""
 
     def say(self, **message: object) -> None:
         """Send a control message."""
@@ -131,14 +132,8 @@ class Client:
             self._reader.cancel()
         await self._pc.close()
 
-    def _publish(self, sdp: str, options: dict[str, object]) -> str:
-        models = [{"name": "stock"}] if self._plain else request_json(f"{self._url}/api/models")
-        url = f"{self._url}/whip/{models[0]['name']}?{urlencode(options)}"
-        with _request(url, sdp.encode(), "application/sdp") as reply:
-            self.session = reply.headers["Location"].rpartition("/")[2]
-            shown = re.search(r"</view/([^>]+)>", reply.headers.get("Link", ""))
-            self.name = shown[1] if shown else ""
-            return reply.read().decode()
+    def _model(self) -> str:
+        return request_json(f"{self._url}/api/models")[0]["name"]
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
@@ -153,6 +148,32 @@ class Client:
             now = time.perf_counter()
             if isinstance(picture, av.VideoFrame):
                 self._on_frame(read_marker(luma(picture)), now, picture)
+
+
+def add_camera(
+    pc: RTCPeerConnection, camera: Camera, direction: str, codec: str
+) -> RTCRtpTransceiver:
+    """Add a camera to a connection that has not begun, to be sent by one codec."""
+    video = pc.addTransceiver(camera, direction=direction)
+    codecs = RTCRtpSender.getCapabilities("video").codecs
+    video.setCodecPreferences([c for c in codecs if c.name.upper() in (codec, "RTX")])
+    return video
+
+
+async def offer(pc: RTCPeerConnection, url: str) -> Message:
+    """Offer a connection to a WHIP or WHEP endpoint (RFC 9725); return the answer's headers.
+
+    Raises InputError with the server's sentence.
+    """
+    await pc.setLocalDescription(await pc.createOffer())
+    headers, answer = await asyncio.to_thread(_post_sdp, url, pc.localDescription.sdp)
+    await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    return headers
+
+
+def _post_sdp(url: str, sdp: str) -> tuple[Message, str]:
+    with _request(url, sdp.encode(), "application/sdp") as reply:
+        return reply.headers, reply.read().decode()
 
 
 def luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
