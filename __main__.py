@@ -205,7 +205,7 @@ def synth(
     seed: int = 0,
     size: int = 256,
     workers: int = 1,
-    detect_share: float = 0.25,
+    detect_share: float = 0.9,
 ) -> None:
     """Make a licence-clean training set.
 

@@ -16,6 +16,7 @@ from rotolive.training.synthetic.motion import NECK_YAW_LIMIT, sample_motion
 from rotolive.training.synthetic.noise import default_noise, facing_of, load_noise
 from rotolive.training.synthetic.rig import ASSETS, Motion, load_rig
 from rotolive.training.synthetic.styles import STYLES
+from rotolive.training.synthetic.webcam import filmed
 
 SIZE = 256
 
@@ -182,6 +183,29 @@ def test_noise_statistics(actor: Actor) -> None:
         assert noisy[~lost, :, 3].min() >= 0 and noisy[~lost, :, 3].max() <= 1
         again = model.apply(exact, np.random.default_rng(0))
         assert np.array_equal(noisy, again, equal_nan=True)
+
+
+def test_hands_and_faces_are_found_as_one(actor: Actor) -> None:
+    exact = actor.landmarks(sample_motion(np.random.default_rng(1), 20))
+    noisy = default_noise().apply(exact, np.random.default_rng(0))
+    ok = ~np.isnan(noisy[:, 0, 0])
+    error = (noisy - exact)[ok]
+    together = np.corrcoef(error[:, 19, 2], error[:, 17, 2])[0, 1]
+    apart = np.corrcoef(error[:, 19, 2], error[:, 20, 2])[0, 1]
+    assert together > 0.8 and abs(apart) < 0.6
+    ears = (7, 8)
+    turn, found = (x[ok][:, 0, 0] - x[ok][:, ears, 0].mean(1) for x in (exact, noisy))
+    assert 0.4 < np.polyfit(turn, found, 1)[0] < 0.7
+
+
+def test_a_webcam_is_no_studio() -> None:
+    picture = np.full((32, 32, 3), 128, np.uint8)
+    picture[:, 16:] = 200
+    cameras = [list(filmed([picture] * 2, np.random.default_rng(i))) for i in range(2)]
+    assert all(seen.shape == picture.shape and seen.dtype == np.uint8 for seen in cameras[0])
+    assert np.abs(cameras[0][0].astype(int) - cameras[1][0]).mean() > 3, "another camera"
+    mean = [seen.mean() for seen in cameras[0]]
+    assert abs(mean[0] - mean[1]) < 2, "one camera"
 
 
 def test_clips_round_trip(tmp_path: Path, actor: Actor) -> None:

@@ -77,6 +77,15 @@ def test_a_jump_is_kept_and_the_floor_is_found_again() -> None:
     assert abs(landed[FEET, 1].max() - ground) < 0.01
 
 
+def test_feet_that_overshoot_as_they_land_leave_the_floor_where_it_was() -> None:
+    retargeter = Retargeter(dancer())
+    ground = play(retargeter, [standing()] * 20)[-1][FEET, 1].max()
+    deep = standing()
+    deep[27:, 1] += 0.1
+    landed = play(retargeter, [deep] * 3 + [standing()] * 6, start=20 / 30)[-1]
+    assert abs(landed[FEET, 1].max() - ground) < 0.012
+
+
 def test_stepping_back_from_the_camera_keeps_the_dancer_tall() -> None:
     """Click, then walk back until the camera sees all of you."""
     sizes = np.r_[np.full(30, 1.5), np.linspace(1.5, 0.6, 60), np.full(60, 0.6)]

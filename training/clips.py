@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.condition.pose.draw import CHANNELS, draw
-from ..model.condition.pose.skeleton import INDEX, Measures, to_joints
+from ..model.condition.pose.skeleton import CHILDREN, INDEX, PARENTS, Measures, to_joints
 from ..model.errors import InputError
+from . import manner
 from .config import TrainConfig
 from .measures import retarget_clip
 
@@ -22,14 +23,17 @@ CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 WORST_JOINT, MEAN_JOINT = 0.2, 0.08
 """Largest errors of a condition, in picture heights, that a frame is trained with."""
 STRAY, FURTHEST = 0.25, 0.02
-"""Share of a condition's error left in training beyond its style's own bias, and how much of it at
-most, in picture heights: a generator shown joints beside where they are learns to blur, as it
-cannot know on which side."""
+"""Share of a condition's error left in training beyond what the pose tells of it, and how much of
+it at most, in picture heights: a generator shown joints beside where they are learns to blur, as
+it cannot know on which side."""
 _LIMBS = [
     INDEX[f"{side}_{name}"]
     for side in ("left", "right")
     for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 ]
+_ANCHORS = ("head", "left_wrist", "right_wrist", "left_ankle", "right_ankle")
+_OUTER = np.isin(PARENTS, [INDEX[name] for name in _ANCHORS])
+"""The bones of face, hands and feet."""
 
 
 class Clip:
@@ -46,7 +50,7 @@ class Clip:
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} is not a whole clip: {error}") from error
         self.style = int(self.info["style"])
-        self.bias = np.zeros((len(INDEX), 2), np.float32)
+        self.expected_errors: NDArray[np.float32] = np.zeros((len(self), len(INDEX), 2), np.float32)
         self._measures = measures
 
     def __len__(self) -> int:
@@ -57,13 +61,14 @@ class Clip:
         return retarget_clip(self.folder, self._measures)
 
     @cached_property
-    def _shown(self) -> NDArray[np.float32]:
+    def shown(self) -> NDArray[np.float32]:
+        """The joints [T, J, 3] where the picture has them."""
         return to_joints(self.truth, self._measures.aspect)
 
     @property
     def errors(self) -> NDArray[np.float32]:
         """How far the retargeting errs from the picture, [T, J, 2] in picture heights."""
-        return self._retargeted[..., :2] - self._shown[..., :2]
+        return self._retargeted[..., :2] - self.shown[..., :2]
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -75,12 +80,19 @@ class Clip:
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
-        """The dancer's joints [T, J, 3]: retargeted as live, but erring less (see STRAY)."""
+        """The dancer's joints [T, J, 3]: retargeted as live, but erring less (see STRAY).
+
+        Faces, hands and feet stay as found: detectors have their own way with them, which tells
+        more than where the points lie.
+        """
         joints = self._retargeted.copy()
-        expected = self._shown[..., :2] + self.bias
+        expected = self.shown[..., :2] + self.expected_errors
         stray = STRAY * (joints[..., :2] - expected)
         far = np.linalg.norm(stray, axis=-1, keepdims=True) / FURTHEST
         joints[..., :2] = expected + stray / np.maximum(far, 1)
+        ends, anchors = CHILDREN[_OUTER], PARENTS[_OUTER]
+        offsets = self._retargeted[:, ends, :2] - self._retargeted[:, anchors, :2]
+        joints[:, ends, :2] = joints[:, anchors, :2] + offsets
         return joints
 
 
@@ -90,12 +102,15 @@ def open_clips(folder: Path, measures: Measures) -> list[Clip]:
     clips = [clip for clip in clips if clip.usable.sum() > 8]
     if not clips:
         raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
-    for style in {clip.style for clip in clips}:
-        own = [clip for clip in clips if clip.style == style]
-        detected = [clip for clip in own if clip.info["detected"]] or own
-        bias = np.median(np.concatenate([clip.errors[clip.usable] for clip in detected]), axis=0)
-        for clip in own:
-            clip.bias = bias
+    detected = [clip for clip in clips if clip.info["detected"]] or clips
+    styles = 1 + max(clip.style for clip in clips)
+    described = {clip: manner.features(clip.shown, clip.style, styles) for clip in clips}
+    fitted = manner.fit(
+        np.concatenate([described[clip][clip.usable] for clip in detected]),
+        np.concatenate([clip.errors[clip.usable] for clip in detected]),
+    )
+    for clip in clips:
+        clip.expected_errors = (described[clip] @ fitted).reshape(clip.errors.shape)
     return clips
 
 
@@ -105,7 +120,8 @@ class Batch:
 
     condition [B, C, H/4, W/4], style [B, S], target: premultiplied RGBA [B, 4, H, W] in 0..1,
     before: the same one step earlier, parts [B, H, W] ids, motion [B, 2, H/4, W/4] and where it is
-    known [B], start [B]: streams that begin here, crops [B, K, 2]: x, y of what to look at closely.
+    known [B], start [B]: streams that begin here, crops [B, K, 2]: x, y of what to look at closely,
+    body [B, 2, 2]: x, y of pelvis and chest, reach [B]: pixels from there to the furthest joint.
     """
 
     condition: Tensor
@@ -117,6 +133,8 @@ class Batch:
     motion_known: Tensor
     start: Tensor
     crops: Tensor
+    body: Tensor
+    reach: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """Move everything to a device."""
@@ -185,6 +203,8 @@ class Streams:
         full, small = slice(left, left + self.window), slice(left // 4, (left + self.window) // 4)
         planes = draw(clip.joints[frame], self.width // 4, self.height // 4)
         points = clip.joints[frame, [INDEX[name] for name in CROP_JOINTS], :2] * self.height
+        shown = clip.shown[frame, :, :2] * self.height - [left, 0]
+        body = shown[[INDEX["pelvis"], INDEX["chest"]]]
         return {
             "condition": torch.from_numpy(planes[:, :, small].copy()),
             "style": torch.eye(self.styles)[clip.style],
@@ -194,6 +214,8 @@ class Streams:
             "motion": torch.from_numpy(clip.motion[frame][:, :, small].astype(np.float32)),
             "motion_known": torch.tensor(frame - before == 1),
             "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),
+            "body": torch.from_numpy(body.astype(np.float32)),
+            "reach": torch.tensor(np.linalg.norm(shown - body[0], axis=-1).max()).float(),
         }
 
 

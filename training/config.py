@@ -14,6 +14,7 @@ class LossWeights:
     flow: float = 0.1
     parts: float = 0.2
     perceptual: float = 1.0
+    pose: float = 10.0
     adversarial: float = 0.25
     feature_matching: float = 3.0
 

@@ -23,6 +23,7 @@ from . import losses
 from .clips import Batch, Streams
 from .config import TrainConfig
 from .discriminators import Critics, close_ups
+from .landmarker import PoseDistance
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Trainer:
         self.average.requires_grad_(False)
         self.critics = self._fast(Critics(planes))
         self.perceptual = self._fast(losses.Perceptual()) if config.weights.perceptual else None
+        self.pose = PoseDistance().to(self.device) if config.weights.pose else None
         trained = [p for p in self.generator.parameters() if p.requires_grad]
         self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS, fused=True)
         self.critic_optimizer = torch.optim.Adam(
@@ -217,6 +219,8 @@ class Trainer:
         }
         if self.perceptual is not None and self.step_index % 2 == 0:
             found["perceptual"] = 2 * self._perceptual(batch, output)
+        if self.pose is not None and self.step_index % 2 == 0:
+            found["pose"] = 2 * self._pose(batch, output)
         total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
         return total, {name: float(term.detach()) for name, term in found.items()}
 
@@ -234,6 +238,14 @@ class Trainer:
         close = [close_ups(x, batch.crops) for x in pair]
         with self._autocast():
             return self.perceptual(*half) + self.perceptual(*close)
+
+    def _pose(self, batch: Batch, output: Output) -> Tensor:
+        """Would a detector find the same pose? Asked of half of the streams in turns."""
+        assert self.pose is not None
+        half = slice(self.step_index // 2 % 2, None, 2)
+        pair = output.image.float()[half], self._composite(batch.target)[half]
+        with self._autocast():
+            return self.pose(*pair, batch.body[half], batch.reach[half])
 
     def _composite(self, image: Tensor) -> Tensor:
         """Premultiplied RGBA over the backdrop, in -1..1."""

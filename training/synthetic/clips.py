@@ -20,6 +20,7 @@ from .motion import sample_motion
 from .noise import load_noise
 from .rig import Motion
 from .styles import STYLES
+from .webcam import filmed
 
 FPS = 30.0
 CAPTURE_SHARE = 0.06  # of training clips that show a motion capture
@@ -54,7 +55,7 @@ def make_clip(
     rgba = np.stack([frame.rgba for frame in frames])
     if detect:
         studio = backdrop(size)
-        landmarks = find((over(frame, studio) for frame in rgba), motion.fps)
+        landmarks = find(filmed((over(frame, studio) for frame in rgba), rng), motion.fps)
     else:
         landmarks = load_noise().apply(truth, rng, motion.fps)
     about = {
@@ -132,7 +133,7 @@ def synth_actor(
     seconds: float,
     seed: int,
     size: int = 256,
-    detect_share: float = 0.25,
+    detect_share: float = 0.9,
     workers: int = 1,
     styles: Sequence[int] | None = None,
 ) -> None:

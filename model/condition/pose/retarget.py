@@ -49,9 +49,10 @@ STRETCHED = 0.9
 """Share of its length from which a bone has no depth: lengths are noisy, and a straight leg must
 not keep buckling."""
 STANDING = 0.25
-"""Feet within this many torsos of the floor are standing on it."""
-SETTLING = 10.0
-"""Time constant, seconds, of the floor under standing feet: steps nearer or back show at first."""
+"""Torsos below the floor at which a foot takes the floor along."""
+LANDING, SETTLING = 0.3, 10.0
+"""Time constants, seconds, of the floor taken along (feet overshoot as they land) and of the floor
+under any feet: jumps stay, and steps nearer or back show at first."""
 REACH, FURTHEST = 0.3, 0.4
 """How far from the middle, in picture heights, the dancer walks freely, and how far at all."""
 
@@ -219,15 +220,13 @@ class Retargeter:
         self._root += (target - self._root) * (1.0 if first else _rate(step, 0.02))
 
     def _floor(self, lowest: float, step: float) -> float:
-        """The floor is at most a step above the lowest foot, and does not swallow a jump."""
-        floor = self._user.floor
-        if floor is None or self._user.scale is None:
+        """The floor goes down with the lowest foot, and does not swallow a jump."""
+        floor, scale = self._user.floor, self._user.scale
+        if floor is None or scale is None:
             self._user.floor = lowest
             return lowest
-        near = STANDING * self._user.scale
-        floor = max(floor, lowest - near)
-        seconds = SETTLING if lowest > floor - near else 3.0
-        self._user.floor = floor + (lowest - floor) * _rate(step, seconds)
+        floor += max(lowest - STANDING * scale - floor, 0) * _rate(step, LANDING)
+        self._user.floor = floor + (lowest - floor) * _rate(step, SETTLING)
         return self._user.floor
 
     def _let_go(self, step: float) -> None:
