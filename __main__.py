@@ -55,6 +55,7 @@ def serve(
     preset: Preset | None = None,
     hardware: bool = True,
     recordings: Path | None = None,
+    largest: str = "1920x1080",
 ) -> None:
     """Serve the page, its WebRTC face, WHIP and WHEP.
 
@@ -83,10 +84,12 @@ def serve(
         preset: x264's preset for viewers who need H264; by the size, when left out.
         hardware: Encode H264 on the GPU (NVENC) where that works.
         recordings: Folder for recordings, which the API can begin and end.
+        largest: Size of the largest pictures that are taken; who sends larger ones is let go.
     """
     from .model.live import open_model
     from .stream.webrtc.encode import Encoding
     from .stream.webrtc.network import Network, parse_ports
+    from .stream.webrtc.settings import Settings, parse_size
     from .web.access import Access
     from .web.serve import serve as run
     from .web.tls import Tls
@@ -119,14 +122,17 @@ def serve(
         host,
         port,
         open_browser=browser,
-        max_sessions=sessions,
+        settings=Settings(
+            max_sessions=sessions,
+            largest=parse_size(largest),
+            network=network,
+            encoding=Encoding(bitrate=bitrate, preset=preset, hardware=hardware),
+            recordings=recordings,
+        ),
         page=page,
         access=Access(token=token, origins=allow_origin),
         insecure=insecure,
         tls=tls,
-        network=network,
-        encoding=Encoding(bitrate=bitrate, preset=preset, hardware=hardware),
-        recordings=recordings,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .metrics import Metrics
 
-STAGES = ("decode", "wait", "condition", "step", "convert", "encode", "send")
+STAGES = ("receive", "decode", "wait", "condition", "step", "convert", "encode", "send")
 
 
 class Window:
@@ -38,6 +38,7 @@ class Window:
 
 def stage_times(captured_ns: int, marks: Mapping[str, int]) -> dict[str, float]:
     """Split the way of one frame into stages [ms]; marks as sessions and tracks leave them."""
+    began = marks.get("began", captured_ns)
     decoded = marks.get("decoded", captured_ns)
     picked = marks.get("picked", decoded)
     conditioned = marks.get("conditioned", picked)
@@ -47,6 +48,7 @@ def stage_times(captured_ns: int, marks: Mapping[str, int]) -> dict[str, float]:
     converted = marks.get("converted", taken)
     encoded = marks.get("encoded", converted)
     times = {
+        "receive": captured_ns - began,
         "decode": decoded - captured_ns,
         "wait": (picked - decoded) + (stepping - conditioned) + (taken - stepped),
         "condition": conditioned - picked,

@@ -14,9 +14,9 @@ from rotolive.web.serve import bind
 
 
 @contextmanager
-def serving(app: FastAPI, **settings: Any) -> Iterator[int]:
+def serving(app: FastAPI, host: str = "127.0.0.1", **settings: Any) -> Iterator[int]:
     """Serve an app on a free port of this machine, which is given."""
-    listener = bind("127.0.0.1", 0)
+    listener = bind(host, 0)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, **settings)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -10,6 +10,7 @@ from rotolive.model.errors import InputError, RotoliveError
 from rotolive.model.live import IdentityConditioner, IdentityModel
 from rotolive.stream.webrtc.ice import allow_loopback, resolve_mdns
 from rotolive.stream.webrtc.peers import Peers
+from rotolive.stream.webrtc.settings import Settings
 from rotolive.web.access import Access, check_exposure
 from rotolive.web.app import create_app
 from rotolive.web.limits import BURST, OFFERS_A_SECOND, OfferLimit
@@ -22,7 +23,7 @@ SDP = {"content-type": "application/sdp"}
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(IdentityModel(2), max_sessions=1)
+    app = create_app(IdentityModel(2), Settings(max_sessions=1))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -23,6 +23,7 @@ from serving import serving, until
 from rotolive.model.live import IdentityModel
 from rotolive.stream.webrtc.peers import Peers
 from rotolive.stream.webrtc.receive import view
+from rotolive.stream.webrtc.settings import Settings
 from rotolive.web.access import Access
 from rotolive.web.app import create_app
 
@@ -51,7 +52,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    app = create_app(IdentityModel(8), max_sessions=8, access=Access(token=TOKEN))
+    app = create_app(IdentityModel(8), Settings(max_sessions=8), access=Access(token=TOKEN))
     with serving(app) as port:
         yield Served(f"http://127.0.0.1:{port}", app.state.peers)
 

@@ -24,8 +24,9 @@ from test_whip import ask, camera, post
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
 from rotolive.stream.bench import free_port
-from rotolive.stream.webrtc.ice import allow_loopback
+from rotolive.stream.webrtc.ice import _has_loopback_6, allow_loopback
 from rotolive.stream.webrtc.network import CREDENTIAL_S, Network, parse_ports
+from rotolive.stream.webrtc.settings import Settings
 from rotolive.web.app import create_app
 
 SECRET = "north"
@@ -82,7 +83,7 @@ def test_the_outer_address_stands_beside_the_inner_ones() -> None:
 async def test_the_video_keeps_to_its_ports() -> None:
     first = 42_000
     allow_loopback(only=True)
-    app = create_app(IdentityModel(2), network=Network(ports=(first, first + 20)))
+    app = create_app(IdentityModel(2), Settings(network=Network(ports=(first, first + 20))))
     with contextlib.ExitStack() as stack:
         for port in range(first, first + 19):  # all but two are in use
             busy = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -101,6 +102,31 @@ async def test_the_video_keeps_to_its_ports() -> None:
         await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await until(lambda: pc.connectionState == "connected")
         await pc.close()
+
+
+async def test_video_comes_over_ipv6() -> None:
+    if not _has_loopback_6():
+        pytest.skip("this machine speaks no IPv6")
+    allow_loopback(only=True)
+    app = create_app(IdentityModel(1))
+    with serving(app, host="::1") as port:
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pc.addTransceiver(camera(), "sendonly")
+        await pc.setLocalDescription(await pc.createOffer())
+        endpoint = f"http://[::1]:{port}/whip/identity"
+        status, _, answer = await post(endpoint, only_ipv6(pc.localDescription.sdp))
+        assert status == 201
+        answer = only_ipv6(answer)
+        assert " ::1 " in answer and "127.0.0.1" not in answer
+        await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        (peer,) = app.state.peers._peers.values()
+        await until(lambda: peer.session.stats.frames_in > 10, 15)
+        await pc.close()
+
+
+def only_ipv6(sdp: str) -> str:
+    lines = sdp.splitlines(keepends=True)
+    return "".join(x for x in lines if not x.startswith("a=candidate") or ":" in x.split()[4])
 
 
 @pytest.fixture
@@ -123,7 +149,7 @@ async def test_video_passes_a_relay_with_the_credentials_handed_out(turn_port: i
     """A client that may use relayed candidates only, as behind a strict firewall."""
     allow_loopback(only=True)
     network = Network(turn=f"turn:127.0.0.1:{turn_port}", turn_secret=SECRET)
-    app = create_app(IdentityModel(1), network=network)
+    app = create_app(IdentityModel(1), Settings(network=network))
     with serving(app) as port:
         endpoint = f"http://127.0.0.1:{port}/whip/identity"
         status, headers, _ = await ask("OPTIONS", endpoint)

@@ -18,6 +18,7 @@ MS = 1_000_000
 
 def test_stages_add_up_to_the_whole_way() -> None:
     marks = {
+        "began": -4 * MS,
         "decoded": 2 * MS,
         "picked": 3 * MS,
         "conditioned": 8 * MS,
@@ -30,6 +31,7 @@ def test_stages_add_up_to_the_whole_way() -> None:
     }
     times = stage_times(0, marks)
     assert times == {
+        "receive": 4,
         "decode": 2,
         "wait": 3,
         "condition": 5,
@@ -38,7 +40,7 @@ def test_stages_add_up_to_the_whole_way() -> None:
         "encode": 1,
         "send": 1,
     }
-    assert sum(times.values()) == 18
+    assert sum(times.values()) == 18 + 4
 
 
 def test_rates_and_percentiles_over_the_window() -> None:

@@ -24,6 +24,7 @@ from rotolive.stream.transport import Advancing, Link, Shares, bench_loss, longe
 from rotolive.stream.viewers import bench_viewers, play
 from rotolive.stream.webrtc.client import Camera, Client
 from rotolive.stream.webrtc.ice import allow_loopback
+from rotolive.stream.webrtc.settings import Settings
 from rotolive.web.app import create_app
 
 ECHO = ("fps", "p50_ms", "p95_ms", "p99_ms", "growth_ms", "in_fps", "unread", "dropped")
@@ -32,7 +33,7 @@ ECHO = ("fps", "p50_ms", "p95_ms", "p99_ms", "growth_ms", "in_fps", "unread", "d
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     allow_loopback(only=True)
-    app = create_app(IdentityModel(2), max_sessions=2, marker=True)
+    app = create_app(IdentityModel(2), Settings(max_sessions=2, marker=True))
     with serving(app) as port:
         yield f"http://127.0.0.1:{port}"
 

@@ -21,6 +21,7 @@ from rotolive.stream.stats import STAGES
 from rotolive.stream.webrtc.client import Camera, Client, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.receive import is_keyframe
+from rotolive.stream.webrtc.settings import Settings
 from rotolive.web.app import create_app
 
 
@@ -29,7 +30,7 @@ def url() -> Iterator[str]:
     """A server in a thread, for two sessions."""
     model = IdentityModel(2)
     model.styles = ("one", "two")
-    app = create_app(model, max_sessions=2, marker=True)
+    app = create_app(model, Settings(max_sessions=2, marker=True))
     with serving(app) as port:
         allow_loopback(only=True)
         yield f"http://127.0.0.1:{port}"

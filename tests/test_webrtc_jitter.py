@@ -8,7 +8,7 @@ from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
-from rotolive.stream.webrtc.jitter import PATIENCE_S, MarkerJitterBuffer, known_aiortc
+from rotolive.stream.webrtc.jitter import PATIENCE_S, MarkerJitterBuffer, TimedFrame, known_aiortc
 from rotolive.stream.webrtc.receive import MAX_UNDECODED, DecoderQueue, is_keyframe
 
 
@@ -52,6 +52,24 @@ def test_a_frame_is_complete_with_its_marker() -> None:
         _, frame = buffer.add(one)
         assert (frame is not None) == bool(one.marker)
         assert frame is None or frame.data == whole(i // 3)
+
+
+def test_a_frame_knows_when_it_began_to_come() -> None:
+    now = [10.0]
+    buffer = MarkerJitterBuffer(clock=lambda: now[0])
+    first, lost, last = stream(1)
+    buffer.add(packet(first.sequence_number - 1, 90_000, b"x", marker=1))
+    now[0] = 10.5
+    buffer.add(first)
+    now[0] = 10.6
+    buffer.add(last)
+    now[0] = 10.7
+    _, frame = buffer.add(lost)
+    assert isinstance(frame, TimedFrame) and frame.began_ns == 10_500_000_000
+    asked = DecoderQueue(lambda: None, lambda: None)
+    asked.put((Codec, frame))
+    began, whole_ns = asked.arrival(frame.timestamp) or (0, 0)
+    assert began == frame.began_ns and whole_ns > 0
 
 
 def test_reordered_packets_give_every_frame_once_and_in_order() -> None:

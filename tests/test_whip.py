@@ -18,6 +18,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.mediastreams import MediaStreamError
 from serving import serving, until
 
+from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
 from rotolive.model.video import VideoReader
 from rotolive.stream.marker import read_marker
@@ -29,6 +30,7 @@ from rotolive.stream.webrtc.broadcast import Broadcast, BroadcastTrack, Encoded
 from rotolive.stream.webrtc.client import Camera, luma, request_json
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.peers import Peers
+from rotolive.stream.webrtc.settings import Settings, parse_size
 from rotolive.web.app import create_app
 
 MUXER = """
@@ -62,7 +64,8 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     allow_loopback(only=True)
     folder = tmp_path_factory.mktemp("made") / "recordings"
-    app = create_app(IdentityModel(2), max_sessions=2, marker=True, recordings=folder)
+    settings = Settings(max_sessions=2, marker=True, recordings=folder, largest=(640, 480))
+    app = create_app(IdentityModel(2), settings)
     with serving(app) as port:
         yield Served(f"http://127.0.0.1:{port}", app.state.peers, folder)
 
@@ -192,6 +195,20 @@ async def test_nothing_is_painted_for_nobody(served: Served) -> None:
     await hang_up(served, publisher)
 
 
+async def test_pictures_that_are_too_large_end_the_session(served: Served) -> None:
+    """The limit of this server is 640x480, either way round."""
+    tall = Camera(moving_texture(480, 640, frames=5))
+    fits = await Peer(f"{served.url}/whip/identity?session=tall", tall).connect()
+    await until(lambda: served.peers._peers["tall"].session.stats.frames_in > 3)
+    wide = Camera(moving_texture(960, 400, frames=5))
+    await Peer(f"{served.url}/whip/identity?session=wide", wide).connect()
+    refused = served.peers._peers["wide"]
+    await until(lambda: "wide" not in served.peers._peers)
+    assert refused.session.stats.frames_in == 0 and refused.session.closed
+    assert "tall" in served.peers._peers
+    await hang_up(served, fits)
+
+
 async def test_every_hop_of_a_frame_is_in_the_metrics(served: Served) -> None:
     publisher, name = await publish(served)
     viewer = await Peer(f"{served.url}/whep/{name}").connect()
@@ -204,7 +221,9 @@ async def test_every_hop_of_a_frame_is_in_the_metrics(served: Served) -> None:
     assert 5 <= frames <= float(found['rotolive_frames_total{way="in"}'])
     for hop in STAGES:
         assert float(found[f'rotolive_hop_seconds_count{{hop="{hop}"}}']) >= frames
-    hops = sum(float(found[f'rotolive_hop_seconds_sum{{hop="{hop}"}}']) for hop in STAGES)
+    sums = {hop: float(found[f'rotolive_hop_seconds_sum{{hop="{hop}"}}']) for hop in STAGES}
+    assert sums["receive"] > 0
+    hops = sum(sums.values()) - sums["receive"]  # the latency counts from the last packet
     assert hops == pytest.approx(float(found["rotolive_latency_seconds_sum"]), rel=0.01)
     await hang_up(served, viewer, publisher)
 
@@ -347,3 +366,13 @@ def certificate(folder: Path) -> None:
     )
     (folder / "key.pem").write_bytes(key)
     (folder / "cert.pem").write_bytes(made._cert.public_bytes(serialization.Encoding.PEM))
+
+
+def test_sizes_are_read_and_checked() -> None:
+    settings = Settings(largest=parse_size("1920x1080"))
+    settings.check_size(1080, 1920)
+    with pytest.raises(InputError, match="3840x2160; at most 1920x1080"):
+        settings.check_size(3840, 2160)
+    for text in ("1920", "0x5", "axb", "1920x1080x3"):
+        with pytest.raises(InputError, match="1920x1080"):
+            parse_size(text)

@@ -17,10 +17,9 @@ from starlette.exceptions import HTTPException
 from ..model.errors import InputError
 from ..model.live import LiveModel, UnknownStyle
 from ..stream.renderer import TooManySessions
-from ..stream.webrtc.encode import Encoding
-from ..stream.webrtc.network import Network
 from ..stream.webrtc.peers import CannotRecord, NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
+from ..stream.webrtc.settings import Settings
 from .access import Access, guard
 from .requests import Refused
 from .whip import add_whip
@@ -33,27 +32,11 @@ STATUS = {NoSuchSession: 404, NameTaken: 409, CannotRecord: 409, NoVideo: 422, U
 
 def create_app(
     model: LiveModel,
-    *,
-    max_sessions: int = 4,
-    marker: bool = False,
+    settings: Settings = Settings(),  # noqa: B008
     access: Access = Access(),  # noqa: B008
-    network: Network = Network(),  # noqa: B008
-    encoding: Encoding = Encoding(),  # noqa: B008
-    recordings: Path | None = None,
 ) -> FastAPI:
-    """Serve one model.
-
-    marker: carry the bench's bar code from the input to the picture. recordings: where sessions
-    may be recorded.
-    """
-    peers = Peers(
-        model,
-        max_sessions=max_sessions,
-        marker=marker,
-        network=network,
-        encoding=encoding,
-        recordings=recordings,
-    )
+    """Serve one model."""
+    peers = Peers(model, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -9,7 +9,6 @@ import threading
 import time
 import webbrowser
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -17,8 +16,7 @@ import uvicorn
 
 from ..model.errors import InputError, RotoliveError
 from ..model.live import IdentityModel, LiveModel, Picture, Request, open_model
-from ..stream.webrtc.encode import Encoding
-from ..stream.webrtc.network import Network
+from ..stream.webrtc.settings import Settings
 from .access import Access, check_exposure
 from .app import create_app
 from .tls import Tls
@@ -47,35 +45,21 @@ def serve(
     port: int = 8000,
     open_browser: bool = False,
     *,
-    max_sessions: int = 4,
-    marker: bool = False,
+    settings: Settings = Settings(),  # noqa: B008
     page: str = "",
     access: Access = Access(),  # noqa: B008
     insecure: bool = False,
     tls: Tls | None = None,
-    network: Network = Network(),  # noqa: B008
-    encoding: Encoding = Encoding(),  # noqa: B008
-    recordings: Path | None = None,
 ) -> None:
     """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
 
     page: what follows the address that is shown and opened, such as ?style=1. insecure: let
     everybody in on an interface that others can reach, without a token. tls: serve HTTPS.
-    network: how peers beyond this network reach us. encoding: of what goes out.
-    recordings: the folder for what is recorded.
     """
     check_exposure(host, access, insecure)
     listener = bind(host, port)
     warm_up(model)
-    app = create_app(
-        model,
-        max_sessions=max_sessions,
-        marker=marker,
-        access=access,
-        network=network,
-        encoding=encoding,
-        recordings=recordings,
-    )
+    app = create_app(model, settings, access)
     config = uvicorn.Config(
         app,
         ws="none",
@@ -164,7 +148,8 @@ def main() -> None:
             model = PacedIdentity(width, height, options.fps)
         else:
             model = open_model(options.model, runtime=options.runtime)
-        serve(model, options.host, options.port, marker=options.marker)
+        settings = Settings(marker=options.marker)
+        serve(model, options.host, options.port, settings=settings)
     except RotoliveError as error:
         print(f"rotolive: {error}", file=sys.stderr)
         raise SystemExit(2) from None

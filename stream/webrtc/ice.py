@@ -3,27 +3,41 @@
 import ipaddress
 import logging
 import re
+import socket
+from functools import cache
 
 from aioice import ice as _ice
 
 logger = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
 _gather = _ice.get_host_addresses
 _MDNS = re.compile(r"^(a=candidate:\S+ \d+ \S+ \d+ )[a-zA-Z0-9-]{1,63}\.local( )", re.MULTILINE)
 
 
 def _with_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
     addresses = _gather(use_ipv4, use_ipv6)
-    return [*addresses, LOOPBACK] if use_ipv4 and LOOPBACK not in addresses else addresses
+    own = _only_loopback(use_ipv4, use_ipv6)
+    return [*addresses, *(address for address in own if address not in addresses)]
 
 
 def _only_loopback(use_ipv4: bool, use_ipv6: bool) -> list[str]:
-    return [LOOPBACK] if use_ipv4 else []
+    return [LOOPBACK] * use_ipv4 + [LOOPBACK_6] * (use_ipv6 and _has_loopback_6())
+
+
+@cache
+def _has_loopback_6() -> bool:
+    """Whether this machine speaks IPv6 to itself; many containers do not."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind((LOOPBACK_6, 0))
+    except OSError:
+        return False
+    return True
 
 
 def allow_loopback(*, only: bool = False) -> None:
-    """Offer 127.0.0.1 as a host candidate too, which aioice leaves out (RFC 8445, 5.1.1.1).
+    """Offer 127.0.0.1 and ::1 as host candidates too, which aioice leaves out (RFC 8445, 5.1.1.1).
 
     only: offer nothing else. Holds for every connection of this process.
     """

@@ -1,6 +1,7 @@
 """A jitter buffer that gives a video frame out with its last packet, not with the next frame."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -9,12 +10,22 @@ from aiortc.rtp import RtpPacket
 from aiortc.utils import uint16_add
 
 CAPACITY = 512
+REMEMBERED = 64
+"""Frames that may be on their way at once."""
 PATIENCE_S = 0.4
 
 
 def known_aiortc() -> bool:
     """Tell whether the installed aiortc is one whose internals this package knows."""
     return version("aiortc").startswith("1.16.")
+
+
+class TimedFrame(JitterFrame):
+    """A frame that knows when its first packet came, in monotonic ns."""
+
+    def __init__(self, data: bytes, timestamp: int, began_ns: int) -> None:
+        super().__init__(data, timestamp)
+        self.began_ns = began_ns
 
 
 class MarkerJitterBuffer(JitterBuffer):
@@ -32,9 +43,13 @@ class MarkerJitterBuffer(JitterBuffer):
         self._newest = 0
         self._gapless = True
         self._growing = False
+        self._began: OrderedDict[int, int] = OrderedDict()
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         self._growing = self._only_grows_a_frame(packet)
+        self._began.setdefault(packet.timestamp, int(self._clock() * 1e9))
+        while len(self._began) > REMEMBERED:
+            self._began.popitem(last=False)
         ahead = uint16_add(packet.sequence_number, -self._newest)
         if self._origin is None or ahead < 1 << 15:
             self._newest = packet.sequence_number
@@ -62,8 +77,10 @@ class MarkerJitterBuffer(JitterBuffer):
                 return None
             self.remove(len(packets))
             data = b"".join(packet._data for packet in packets)  # type: ignore[attr-defined]
+            timestamp = packets[0].timestamp
+            began = self._began.pop(timestamp, int(self._clock() * 1e9))
             if data:
-                return JitterFrame(data=data, timestamp=packets[0].timestamp)
+                return TimedFrame(data=data, timestamp=timestamp, began_ns=began)
         return None
 
     def _only_grows_a_frame(self, packet: RtpPacket) -> bool:

@@ -17,14 +17,14 @@ from aiortc import (
 )
 
 from ...model.errors import InputError
-from ..protocol import Ready
+from ..protocol import Error, Ready
 from ..record import Recorder
 from ..session import Session
 from .broadcast import Broadcast, BroadcastTrack
 from .control import ControlChannel
-from .network import Network
 from .receive import drain, tune
 from .sdp import with_one_fingerprint
+from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -46,15 +46,15 @@ class Peer:
         name: str,
         broadcast: Broadcast,
         direction: str,
-        network: Network = Network(),  # noqa: B008
+        settings: Settings,
     ) -> None:
         self.name = name
         self.key = secrets.token_urlsafe(12)
         self.broadcast = broadcast
         self.session: Session = broadcast.session
         self.owns = direction != "sendonly"
-        self._network = network
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=network.ice_servers()))
+        self._settings = settings
+        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.network.ice_servers()))
         self._control: ControlChannel | None = None
         self._drain: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -78,7 +78,7 @@ class Peer:
             await self._pc.setLocalDescription(await self._pc.createAnswer())
         except Exception as error:  # aiortc raises bare errors of many kinds for a bad offer
             raise InputError(f"the offer cannot be answered: {error or 'incomplete'}") from error
-        return self._network.advertise(with_one_fingerprint(self._pc.localDescription.sdp))
+        return self._settings.network.advertise(with_one_fingerprint(self._pc.localDescription.sdp))
 
     @property
     def dead(self) -> bool:
@@ -133,7 +133,16 @@ class Peer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if self.owns and track is self._video.receiver.track:
-            self._drain = asyncio.ensure_future(drain(track, self.session.put, self._frames))
+            self._drain = asyncio.ensure_future(self._take(track))
+
+    async def _take(self, track: MediaStreamTrack) -> None:
+        """Put what comes into the session, until it ends or is too large."""
+        try:
+            await drain(track, self.session.put, self._frames, self._settings.check_size)
+        except InputError as error:
+            logger.warning("session %s ends: %s", self.name, error)
+            if self._control:
+                self._control.send(Error(str(error)))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label != "control" or self._control or not self.owns:

@@ -7,7 +7,6 @@ import re
 import secrets
 import time
 from datetime import datetime
-from pathlib import Path
 
 from ...model.errors import InputError
 from ...model.live import LiveModel
@@ -16,11 +15,10 @@ from ..record import Recorder
 from ..renderer import Renderer
 from ..session import Session
 from .broadcast import Broadcast
-from .encode import Encoding
 from .ice import allow_loopback, resolve_mdns
-from .network import Network
 from .peer import Peer
 from .sdp import as_dtls_server, check_offer, with_packetization_mode
+from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -54,18 +52,11 @@ class Peers:
     def __init__(
         self,
         model: LiveModel,
-        *,
-        max_sessions: int = 4,
-        marker: bool = False,
-        network: Network = Network(),  # noqa: B008
-        encoding: Encoding = Encoding(),  # noqa: B008
-        recordings: Path | None = None,
+        settings: Settings = Settings(),  # noqa: B008
     ) -> None:
-        self.network = network
-        self._encoding = encoding
-        self._recordings = recordings
-        self.renderer = Renderer(model, max_sessions)
-        self._marker = marker
+        self._settings = settings
+        self.network = settings.network
+        self.renderer = Renderer(model, settings.max_sessions)
         self._peers: dict[str, Peer] = {}
         self._sweeper: asyncio.Task[None] | None = None
         gauge = self.renderer.metrics.gauge
@@ -93,9 +84,10 @@ class Peers:
         direction = check_offer(sdp, publishing=True)
         await self._sweep()
         name = await self._new_name(name)
-        session = Session(self.renderer, style=style, mirror=mirror, marker=self._marker)
+        marker, encoding = self._settings.marker, self._settings.encoding
+        session = Session(self.renderer, style=style, mirror=mirror, marker=marker)
         try:
-            owner = Peer(name, Broadcast(session, self._encoding), direction, self.network)
+            owner = Peer(name, Broadcast(session, encoding), direction, self._settings)
         except BaseException:
             session.close()
             raise
@@ -111,7 +103,7 @@ class Peers:
         direction = check_offer(sdp, publishing=False)
         if len(self._viewers(owner)) >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} viewers watch this session, and that is the limit")
-        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, direction, self.network)
+        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, direction, self._settings)
         return viewer.name, await self._admit(viewer, sdp, client)
 
     def stats(self, key: str) -> StatsReport:
@@ -120,14 +112,14 @@ class Peers:
 
     def record(self, key: str) -> str:
         """Record a session; return the file's name. Raises NoSuchSession, CannotRecord."""
-        owner = self._owner(key)
-        if self._recordings is None:
+        owner, folder = self._owner(key), self._settings.recordings
+        if folder is None:
             raise CannotRecord("this server keeps no recordings; start it with --recordings FOLDER")
         if owner.broadcast.recording:
             raise CannotRecord("this session is being recorded already")
         name = f"{owner.name}-{datetime.now():%Y%m%d-%H%M%S-%f}.mp4"
-        self._recordings.mkdir(parents=True, exist_ok=True)
-        owner.broadcast.record(self._recordings / name)
+        folder.mkdir(parents=True, exist_ok=True)
+        owner.broadcast.record(folder / name)
         return name
 
     async def stop_recording(self, key: str) -> Recorder:

@@ -40,7 +40,7 @@ class DecoderQueue(queue.Queue[Any]):
         self._more = more
         self._ask_for_keyframe = ask_for_keyframe
         self._skipping = False
-        self._arrivals: OrderedDict[int, int] = OrderedDict()
+        self._arrivals: OrderedDict[int, tuple[int, int]] = OrderedDict()
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         if item is None:
@@ -51,8 +51,8 @@ class DecoderQueue(queue.Queue[Any]):
             self._put_frame(codec, frame)
             frame = self._more()
 
-    def arrival(self, pts: int) -> int | None:
-        """Return when the frame of this pts was complete, in monotonic ns."""
+    def arrival(self, pts: int) -> tuple[int, int] | None:
+        """Return when the frame of this pts began to come and when it was whole, monotonic ns."""
         return self._arrivals.pop(pts, None)
 
     def _put_frame(self, codec: Any, frame: JitterFrame) -> None:
@@ -64,7 +64,8 @@ class DecoderQueue(queue.Queue[Any]):
                 self._ask_for_keyframe()
                 return
             self._skipping = False
-        self._arrivals[frame.timestamp] = time.monotonic_ns()
+        now = time.monotonic_ns()
+        self._arrivals[frame.timestamp] = getattr(frame, "began_ns", now), now
         while len(self._arrivals) > 4 * MAX_UNDECODED:
             self._arrivals.popitem(last=False)
         super().put((codec, frame))
@@ -114,9 +115,15 @@ def view(plane: Any) -> NDArray[np.uint8]:
 
 
 async def drain(
-    track: MediaStreamTrack, deliver: Callable[[Frame], None], frames: DecoderQueue | None
+    track: MediaStreamTrack,
+    deliver: Callable[[Frame], None],
+    frames: DecoderQueue | None,
+    check_size: Callable[[int, int], None],
 ) -> None:
-    """Hand every decoded frame on at once, so that no queue grows; ends with the track."""
+    """Hand every decoded frame on at once, so that no queue grows; ends with the track.
+
+    check_size: raises InputError for a width and height that are not taken, which ends this too.
+    """
     seq = 0
     while True:
         try:
@@ -125,16 +132,17 @@ async def drain(
             return
         if not isinstance(picture, VideoFrame) or picture.pts is None:
             continue
+        check_size(picture.width, picture.height)
         now = time.monotonic_ns()
-        arrival = frames.arrival(picture.pts) if frames else None
+        began, whole = (frames and frames.arrival(picture.pts)) or (now, now)
         deliver(
             Frame(
                 seq=seq,
                 pts=picture.pts,
                 time_base=Fraction(1, CLOCK_RATE),
-                captured_ns=arrival or now,
+                captured_ns=whole,
                 planes=planes_of(picture),
-                marks={"decoded": now},
+                marks={"began": began, "decoded": now},
             )
         )
         seq += 1
