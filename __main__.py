@@ -292,6 +292,64 @@ def train(
     print(path)
 
 
+def evaluate(
+    model: Positional[Model],
+    clips: Positional[Path],
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    report: Path | None = None,
+    frames: int = 120,
+    count: int | None = None,
+    drift: int = 2000,
+    device: str | None = None,
+) -> None:
+    """Score a model on clips with a truth; prints JSON.
+
+    Args:
+        model: A bundled model's name or a package's path.
+        clips: What `rotolive synth` made, of another seed than the model was trained with.
+        json_file: Write the figures here as well.
+        report: Folder for a page with the figures, pictures and plots.
+        frames: Of each clip.
+        count: Clips to take; all, when left out.
+        drift: Frames of one long dance, to see whether pictures get worse; 0: none.
+        device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from .model import package
+
+    _at_least("frames", frames, 2)
+    _at_least("count", count, 1)
+    if json_file is not None and not json_file.parent.is_dir():
+        raise InputError(f"{json_file}: there is no folder {json_file.parent}")
+    opened = package.load(model)
+    try:
+        from .training.evaluate import evaluate as run
+        from .training.report import write_report
+        from .training.run import pick_device
+    except ImportError as error:
+        raise _train_extra(error) from error
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("evaluating", total=1.0)
+        figures, evaluation = run(
+            opened,
+            clips,
+            frames=frames,
+            clips=count,
+            drift=drift,
+            device=pick_device(device),
+            report=lambda share: progress.update(bar, completed=share),
+        )
+    course = figures.pop("drift_course", None)
+    text = json.dumps(figures, indent=1)
+    print(text)
+    if json_file is not None:
+        json_file.write_text(text + "\n")
+    if report is not None:
+        print(write_report(report, {**figures, "drift_course": course}, evaluation))
+
+
 def bench(
     what: Positional[Literal["live", "echo", "transport", "runtime", "follow", "soak"]],
     model: Model = "dancer",
@@ -368,7 +426,7 @@ def _train_extra(error: ImportError) -> InputError:
     return InputError(f"{error}; install with `pip install 'rotolive[train]'`")
 
 
-COMMANDS = {f.__name__: f for f in (demo, serve, render, models, synth, train, bench)}
+COMMANDS = {f.__name__: f for f in (demo, serve, render, models, synth, train, evaluate, bench)}
 
 
 def main() -> None:

@@ -57,7 +57,8 @@ class Clip:
         return len(self.rgba)
 
     @cached_property
-    def _retargeted(self) -> NDArray[np.float32]:
+    def retargeted(self) -> NDArray[np.float32]:
+        """The dancer's joints [T, J, 3] as the live path makes them."""
         return retarget_clip(self.folder, self._measures)
 
     @cached_property
@@ -68,7 +69,7 @@ class Clip:
     @property
     def errors(self) -> NDArray[np.float32]:
         """How far the retargeting errs from the picture, [T, J, 2] in picture heights."""
-        return self._retargeted[..., :2] - self.shown[..., :2]
+        return self.retargeted[..., :2] - self.shown[..., :2]
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:
@@ -85,13 +86,13 @@ class Clip:
         Faces, hands and feet stay as found: detectors have their own way with them, which tells
         more than where the points lie.
         """
-        joints = self._retargeted.copy()
+        joints = self.retargeted.copy()
         expected = self.shown[..., :2] + self.expected_errors
         stray = STRAY * (joints[..., :2] - expected)
         far = np.linalg.norm(stray, axis=-1, keepdims=True) / FURTHEST
         joints[..., :2] = expected + stray / np.maximum(far, 1)
         ends, anchors = CHILDREN[_OUTER], PARENTS[_OUTER]
-        offsets = self._retargeted[:, ends, :2] - self._retargeted[:, anchors, :2]
+        offsets = self.retargeted[:, ends, :2] - self.retargeted[:, anchors, :2]
         joints[:, ends, :2] = joints[:, anchors, :2] + offsets
         return joints
 

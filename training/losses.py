@@ -83,13 +83,21 @@ class Perceptual(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Features of [B, 3, H, W] in -1..1 at four depths."""
+        return [F.normalize(x.float(), dim=1, eps=1e-3) for x in self._tapped(image)]
+
+    @torch.no_grad()
+    def pooled(self, image: Tensor) -> Tensor:
+        """Mean over the picture of the deepest features [B, F]."""
+        return self._tapped(image)[-1].float().mean((2, 3))
+
+    def _tapped(self, image: Tensor) -> list[Tensor]:
         x = (image * 0.5 + 0.5 - self.mean) / self.std  # pyright: ignore[reportOperatorIssue]
         x = F.relu6(self.norm(self.stem(x)))
         found = []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in self.TAPS:
-                found.append(F.normalize(x.float(), dim=1, eps=1e-3))
+                found.append(x)
         return found
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

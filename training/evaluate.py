@@ -1,0 +1,260 @@
+"""How good a packaged model is on clips with a truth, beside what any better model must beat.
+
+The condition is what the live path makes of the clip's landmarks; nothing of the truth leaks in.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..model.condition.pose.draw import draw
+from ..model.condition.pose.skeleton import Measures
+from ..model.errors import InputError
+from ..model.generator import Generator, State
+from ..model.package import Package
+from . import metrics
+from .clips import Clip, premultiplied
+from .follow import compare
+from .losses import Perceptual
+from .synthetic.detect import detect
+
+MODEL, FORGETFUL, COPY = "model", "without memory", "previous true frame"
+VARIANTS = (MODEL, FORGETFUL, COPY)
+"""Without memory: the same weights, every frame painted as the first one."""
+SHOWN = 6
+DRIFT_SPAN, DRIFT_LOOP = 200, 120
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A frame of a clip: condition [1, C, h, w], truth [1, 3, H, W] in 0..1, motion and masks."""
+
+    condition: Tensor
+    truth: Tensor
+    body: Tensor
+    motion: Tensor
+    was_seen: Tensor
+
+
+@dataclass
+class Scores:
+    """What one variant collected over all clips."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    features: list[Floats] = field(default_factory=list)
+
+    def add(self, **found: float) -> None:
+        """Note figures of a frame."""
+        for name, value in found.items():
+            self.values.setdefault(name, []).append(value)
+
+    def summary(self) -> dict[str, float]:
+        """Return the means."""
+        return {name: round(float(np.mean(values)), 4) for name, values in self.values.items()}
+
+
+class Evaluation:
+    """Plays clips through a model and its variants, and keeps the scores."""
+
+    def __init__(self, model: Package, device: str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.card = model.card
+        self.generator: Generator = model.generator().to(self.device).eval()
+        self.measures = Measures.from_dict(model.card.condition_settings)
+        self.perceptual = Perceptual().to(self.device)
+        self.scores = {name: Scores() for name in VARIANTS}
+        self.truth = Scores()
+        self.pictures: list[list[NDArray[np.uint8]]] = []
+        self.seconds: list[float] = []
+
+    def open(self, folder: Path, clips: int | None) -> list[Clip]:
+        """Open clips that fit the model. Raises InputError for others."""
+        paths = sorted(path.parent for path in folder.rglob("clip.json"))[:clips]
+        if not paths:
+            raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+        found = [Clip(path, self.measures) for path in paths]
+        styles, config = len(self.card.styles), self.generator.config
+        for clip in found:
+            if clip.style >= styles:
+                raise InputError(f"{clip.folder} shows style {clip.style}; the model has {styles}")
+            if clip.rgba.shape[1:3] != (config.height, config.width):
+                height, width = clip.rgba.shape[1:3]
+                raise InputError(
+                    f"{clip.folder} is {width}x{height}; the model paints "
+                    f"{config.width}x{config.height}"
+                )
+        return found
+
+    @torch.no_grad()
+    def play(self, clip: Clip, frames: int) -> None:
+        """Play the first frames of a clip, and score them all but the first."""
+        style = torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
+        states = {MODEL: self._blank(), FORGETFUL: self._blank()}
+        before: dict[str, Tensor] = {}
+        films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*VARIANTS, "truth")}
+        for moment in self._moments(clip, frames):
+            now = {"truth": moment.truth, COPY: before.get("truth", moment.truth)}
+            now[MODEL], states[MODEL] = self._paint(moment, style, states[MODEL], timed=True)
+            now[FORGETFUL], _ = self._paint(moment, style, states[FORGETFUL])
+            if before:
+                self._score(moment, now, before, films)
+            for name, picture in now.items():
+                films[name].append(to_bytes(picture))
+            before = now
+        self._score_poses(films)
+        middle = len(films["truth"]) // 2
+        self.pictures.append([films[name][middle] for name in ("truth", *VARIANTS[:2])])
+
+    @torch.no_grad()
+    def drift(self, clip: Clip, frames: int) -> list[float]:
+        """PSNR inside the body [dB] of every frame of one long dance to and fro."""
+        style = torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
+        moments = list(self._moments(clip, DRIFT_LOOP))
+        to_and_fro = cycle(chain(moments, moments[-2:0:-1]))
+        state, found = self._blank(), []
+        for moment, _ in zip(to_and_fro, range(frames), strict=False):
+            picture, state = self._paint(moment, style, state)
+            found.append(float(metrics.psnr(picture, moment.truth, moment.body)))
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """Return every variant's figures, and the speed."""
+        real = np.concatenate(self.truth.features)
+        rows = {}
+        for name, scores in self.scores.items():
+            far = metrics.frechet(np.concatenate(scores.features), real)
+            rows[name] = {**scores.summary(), "frechet_lite0": round(far, 4)}
+        for row in rows.values():
+            row["warping_ratio"] = round(row["warping_error"] / row["true_warping_error"], 3)
+        step = float(np.median(self.seconds))
+        return {
+            "model": self.card.name,
+            "device": str(self.device),
+            "frames": len(self.scores[MODEL].values["psnr"]),
+            "step_ms": round(step * 1e3, 2),
+            "rows": rows,
+        }
+
+    def _blank(self) -> State:
+        return self.generator.initial_state(1)
+
+    def _paint(
+        self, moment: Moment, style: Tensor, state: State, *, timed: bool = False
+    ) -> tuple[Tensor, State]:
+        began = time.perf_counter()
+        output, state = self.generator.step(moment.condition, style, state)
+        picture = (output.image.float().clamp(-1, 1) + 1) / 2
+        if timed:
+            picture.cpu()
+            self.seconds.append(time.perf_counter() - began)
+        return picture, state
+
+    def _moments(self, clip: Clip, frames: int) -> Iterator[Moment]:
+        """Frames of a clip with the condition that the live path would draw."""
+        height, width = clip.rgba.shape[1:3]
+        backdrop = self.generator.backdrop_for(torch.zeros(1, 3, height, width))
+        parts = torch.from_numpy(np.array(clip.parts[:frames])).to(self.device)
+        for t in range(min(frames, len(clip))):
+            planes = draw(clip.retargeted[t], width // 4, height // 4)
+            target = premultiplied(clip.rgba[t])[None].to(self.device)
+            small = torch.from_numpy(clip.motion[t].astype(np.float32))[None].to(self.device)
+            motion = F.interpolate(small, (height, width), mode="bilinear")
+            body = (parts[t] > 0)[None, None].float()
+            yield Moment(
+                condition=torch.from_numpy(planes)[None].to(self.device),
+                truth=target[:, :3] + (1 - target[:, 3:]) * backdrop.to(self.device),
+                body=body,
+                motion=motion,
+                was_seen=body * same_part(parts[t], parts[max(t - 1, 0)], motion),
+            )
+
+    def _score(
+        self,
+        moment: Moment,
+        now: dict[str, Tensor],
+        before: dict[str, Tensor],
+        films: dict[str, list[NDArray[np.uint8]]],
+    ) -> None:
+        truth = now["truth"]
+        self.truth.features.append(self._features(truth))
+        true_flow = metrics.flow(films["truth"][-1], to_bytes(truth))
+        moved = moment.motion, moment.was_seen
+        own = float(metrics.warping_error(truth, before["truth"], *moved))
+        for name, scores in self.scores.items():
+            picture = now[name]
+            seen_flow = metrics.flow(films[name][-1], to_bytes(picture))
+            scores.features.append(self._features(picture))
+            scores.add(
+                psnr=float(metrics.psnr(picture, truth)),
+                psnr_body=float(metrics.psnr(picture, truth, moment.body)),
+                ssim=float(metrics.ssim(picture, truth)),
+                perceptual_lite0=float(self.perceptual(picture * 2 - 1, truth * 2 - 1)),
+                warping_error=float(metrics.warping_error(picture, before[name], *moved)),
+                true_warping_error=own,
+                tof_px=metrics.flow_difference(seen_flow, true_flow),
+            )
+
+    def _score_poses(self, films: dict[str, list[NDArray[np.uint8]]]) -> None:
+        there = detect(films["truth"])
+        for name, scores in self.scores.items():
+            shares = compare(there, detect(films[name]))
+            scores.add(pose_within_3_percent=float(np.mean(list(shares.values()))))
+
+    def _features(self, picture: Tensor) -> Floats:
+        return self.perceptual.pooled(picture * 2 - 1).cpu().numpy()
+
+
+def same_part(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
+    """Where [1, 1, H, W] the part that is shown was shown before, too: ids [H, W]."""
+    height, width = now.shape
+    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x = (xs.to(now.device) + motion[0, 0]).round().long().clamp(0, width - 1)
+    y = (ys.to(now.device) + motion[0, 1]).round().long().clamp(0, height - 1)
+    return (before[y, x] == now)[None, None].float()
+
+
+def to_bytes(picture: Tensor) -> NDArray[np.uint8]:
+    """[1, 3, H, W] in 0..1 -> uint8 [H, W, 3]."""
+    return (picture[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+
+def drift_of(found: list[float]) -> float:
+    """How much the PSNR [dB] falls from the first DRIFT_SPAN frames to the last ones."""
+    return round(float(np.mean(found[:DRIFT_SPAN]) - np.mean(found[-DRIFT_SPAN:])), 3)
+
+
+def evaluate(
+    model: Package,
+    folder: Path,
+    *,
+    frames: int = 120,
+    clips: int | None = None,
+    drift: int = 0,
+    device: str = "cpu",
+    report: Callable[[float], None] = lambda share: None,
+) -> tuple[dict[str, Any], Evaluation]:
+    """Score a model on the first `frames` of each clip, and `drift` frames of one of them.
+
+    Raises InputError where clips and model do not fit. report: told the share that is done.
+    """
+    evaluation = Evaluation(model, device)
+    found = evaluation.open(folder, clips)
+    for i, clip in enumerate(found):
+        evaluation.play(clip, frames)
+        report((i + 1) / len(found))
+    figures = evaluation.report()
+    if drift:
+        course = evaluation.drift(found[0], drift)
+        figures |= {"drift_frames": drift, "drift_db": drift_of(course), "drift_course": course}
+    return figures, evaluation
