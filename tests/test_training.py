@@ -14,7 +14,7 @@ from rotolive.model import package
 from rotolive.model.condition.pose.skeleton import BONE, INDEX, to_joints
 from rotolive.model.errors import InputError
 from rotolive.training import manner
-from rotolive.training.clips import STRAY, Clip, Streams, premultiplied
+from rotolive.training.clips import FURTHEST, STRAY, Clip, Streams, premultiplied
 from rotolive.training.config import LossWeights, TrainConfig, smoke
 from rotolive.training.discriminators import close_ups
 from rotolive.training.loop import Trainer
@@ -169,7 +169,9 @@ def test_conditions_stray_less_than_the_retargeting(data: Path) -> None:
     noise = clip.errors - clip.expected_errors
     left = clip.joints[..., :2] - clip.shown[..., :2] - clip.expected_errors
     body = [INDEX["chest"], INDEX["left_elbow"], INDEX["left_wrist"], INDEX["left_ankle"]]
+    assert np.abs(noise[:, body]).max() < FURTHEST / STRAY
     assert np.allclose(left[:, body], STRAY * noise[:, body], atol=1e-5)
+    assert np.abs(left[:, INDEX["head"]]).max() < 1e-6
 
 
 def test_faces_hands_and_feet_stay_as_they_were_found(data: Path) -> None:

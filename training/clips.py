@@ -22,10 +22,10 @@ CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 
 WORST_JOINT, MEAN_JOINT = 0.2, 0.08
 """Largest errors of a condition, in picture heights, that a frame is trained with."""
-STRAY, FURTHEST = 0.25, 0.02
+STRAY, FURTHEST = 0.1, 0.008
 """Share of a condition's error left in training beyond what the pose tells of it, and how much of
 it at most, in picture heights: a generator shown joints beside where they are learns to blur, as
-it cannot know on which side."""
+it cannot know on which side. Of the head nothing is left, as eyes are two pixels large."""
 _LIMBS = [
     INDEX[f"{side}_{name}"]
     for side in ("left", "right")
@@ -90,6 +90,7 @@ class Clip:
         expected = self.shown[..., :2] + self.expected_errors
         stray = STRAY * (joints[..., :2] - expected)
         far = np.linalg.norm(stray, axis=-1, keepdims=True) / FURTHEST
+        stray[:, INDEX["head"]] = 0
         joints[..., :2] = expected + stray / np.maximum(far, 1)
         ends, anchors = CHILDREN[_OUTER], PARENTS[_OUTER]
         offsets = self.retargeted[:, ends, :2] - self.retargeted[:, anchors, :2]
