@@ -13,9 +13,9 @@ class LossWeights:
     change: float = 3.0
     flow: float = 0.1
     parts: float = 0.2
-    perceptual: float = 1.0
+    perceptual: float = 0.3
     pose: float = 10.0
-    adversarial: float = 0.25
+    adversarial: float = 0.1
     feature_matching: float = 3.0
 
 

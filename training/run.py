@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 EMPHASIS = {
     "none": 0.35,
-    "face": 6.0,
-    "eyes": 8.0,
+    "face": 12.0,
+    "eyes": 16.0,
     "hair": 2.0,
     "arm": 2.5,
     "hand": 8.0,
