@@ -1,4 +1,4 @@
-"""How good a packaged model is on clips with a truth, beside what any better model must beat.
+"""How good a packaged model is on clips with a truth, beside two references.
 
 The condition is what the live path makes of the clip's landmarks; nothing of the truth leaks in.
 """
@@ -29,7 +29,8 @@ from .synthetic.detect import detect
 
 MODEL, FORGETFUL, COPY = "model", "without memory", "previous true frame"
 VARIANTS = (MODEL, FORGETFUL, COPY)
-"""Without memory: the same weights, every frame painted as the first one."""
+"""Without memory: the same weights, every frame painted as the first one. The previous true frame
+has seen the truth: a model near its figures is a good one."""
 SHOWN = 6
 DRIFT_SPAN, DRIFT_LOOP = 200, 120
 
