@@ -321,6 +321,7 @@ def evaluate(
 
     _at_least("frames", frames, 2)
     _at_least("count", count, 1)
+    _at_least("drift", drift, 0)
     if json_file is not None and not json_file.parent.is_dir():
         raise InputError(f"{json_file}: there is no folder {json_file.parent}")
     opened = package.load(model)
