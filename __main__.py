@@ -322,8 +322,7 @@ def evaluate(
     _at_least("frames", frames, 2)
     _at_least("count", count, 1)
     _at_least("drift", drift, 0)
-    if json_file is not None and not json_file.parent.is_dir():
-        raise InputError(f"{json_file}: there is no folder {json_file.parent}")
+    _check_folder_of(json_file)
     opened = package.load(model)
     try:
         from .training.evaluate import evaluate as run
@@ -342,13 +341,9 @@ def evaluate(
             device=pick_device(device),
             report=lambda share: progress.update(bar, completed=share),
         )
-    course = figures.pop("drift_course", None)
-    text = json.dumps(figures, indent=1)
-    print(text)
-    if json_file is not None:
-        json_file.write_text(text + "\n")
+    _show(figures, json_file)
     if report is not None:
-        print(write_report(report, {**figures, "drift_course": course}, evaluation))
+        print(write_report(report, figures, evaluation))
 
 
 def bench(
@@ -372,11 +367,18 @@ def bench(
         runtime: How the generator runs.
         clip: A video of somebody dancing, for live and soak, in place of the bundled one.
     """
-    if json_file is not None and not json_file.parent.is_dir():
-        raise InputError(f"{json_file}: there is no folder {json_file.parent}")
+    _check_folder_of(json_file)
     _at_least("seconds", seconds, 25 if what == "transport" else 1)
     seconds = seconds or (40.0 if what == "transport" else 15.0)
-    figures = _measure(what, model, seconds, runtime, clip)
+    _show(_measure(what, model, seconds, runtime, clip), json_file)
+
+
+def _check_folder_of(json_file: Path | None) -> None:
+    if json_file is not None and not json_file.parent.is_dir():
+        raise InputError(f"{json_file}: there is no folder {json_file.parent}")
+
+
+def _show(figures: dict[str, Any], json_file: Path | None) -> None:
     text = json.dumps(figures, indent=1)
     print(text)
     if json_file is not None:

@@ -128,14 +128,18 @@ class Generator(nn.Module):
         moved = warp(previous, flow, self.grid_for(previous))
         image = moved + mask * (painted - moved)
 
-        rgb, alpha = image[:, :3], image[:, 3:]
-        composite = rgb + (1 - alpha) * self.backdrop_for(rgb) if self.config.backdrop else rgb
         following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
-        return Output(composite * 2 - 1, alpha), following, Details(painted, mask, flow, x)
+        output = Output(self.over_backdrop(image) * 2 - 1, image[:, 3:])
+        return output, following, Details(painted, mask, flow, x)
 
     def grid_for(self, image: Tensor) -> Tensor:
         """Return the pixel grid; training may run on crops, so it follows the picture's size."""
         return self.grid[..., : image.shape[-2], : image.shape[-1]]  # pyright: ignore[reportIndexIssue]
+
+    def over_backdrop(self, image: Tensor) -> Tensor:
+        """Composite premultiplied RGBA [B, 4, H, W] over the backdrop, where there is one: RGB."""
+        rgb, alpha = image[:, :3], image[:, 3:]
+        return rgb + (1 - alpha) * self.backdrop_for(rgb) if self.config.backdrop else rgb
 
     def backdrop_for(self, image: Tensor) -> Tensor:
         """Return the backdrop [1, 3, H, W] in 0..1, cut to the picture's size."""

@@ -98,12 +98,24 @@ class Clip:
         return joints
 
 
+def clip_folders(folder: Path) -> list[Path]:
+    """Find every finished clip below `folder`; raises InputError where there is none."""
+    found = [path.parent for path in sorted(folder.rglob("clip.json"))]
+    if not found:
+        raise _no_clips(folder)
+    return found
+
+
+def _no_clips(folder: Path) -> InputError:
+    return InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+
+
 def open_clips(folder: Path, measures: Measures) -> list[Clip]:
-    """Open every finished clip below `folder`; raises InputError where there is none."""
-    clips = [Clip(path.parent, measures) for path in sorted(folder.rglob("clip.json"))]
+    """Open every usable clip below `folder`; raises InputError where there is none."""
+    clips = [Clip(path, measures) for path in clip_folders(folder)]
     clips = [clip for clip in clips if clip.usable.sum() > 8]
     if not clips:
-        raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+        raise _no_clips(folder)
     detected = [clip for clip in clips if clip.info["detected"]] or clips
     styles = 1 + max(clip.style for clip in clips)
     described = {clip: manner.features(clip.shown, clip.style, styles) for clip in clips}

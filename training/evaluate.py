@@ -22,7 +22,7 @@ from ..model.errors import InputError
 from ..model.generator import Generator, State
 from ..model.package import Package
 from . import metrics
-from .clips import Clip, premultiplied
+from .clips import Clip, clip_folders, premultiplied
 from .follow import compare
 from .losses import Perceptual
 from .synthetic.detect import detect
@@ -31,7 +31,6 @@ MODEL, FORGETFUL, COPY = "model", "without memory", "previous true frame"
 VARIANTS = (MODEL, FORGETFUL, COPY)
 """Without memory: the same weights, every frame painted as the first one. The previous true frame
 has seen the truth: a model near its figures is a good one."""
-SHOWN = 6
 DRIFT_SPAN, DRIFT_LOOP = 200, 120
 
 Floats = NDArray[np.float32]
@@ -78,13 +77,11 @@ class Evaluation:
         self.truth = Scores()
         self.pictures: list[list[NDArray[np.uint8]]] = []
         self.seconds: list[float] = []
+        self.course: list[float] = []
 
     def open(self, folder: Path, clips: int | None) -> list[Clip]:
         """Open clips that fit the model. Raises InputError for others."""
-        paths = sorted(path.parent for path in folder.rglob("clip.json"))[:clips]
-        if not paths:
-            raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
-        found = [Clip(path, self.measures) for path in paths]
+        found = [Clip(path, self.measures) for path in clip_folders(folder)[:clips]]
         styles, config = len(self.card.styles), self.generator.config
         for clip in found:
             if clip.style >= styles:
@@ -100,7 +97,7 @@ class Evaluation:
     @torch.no_grad()
     def play(self, clip: Clip, frames: int) -> None:
         """Play the first frames of a clip, and score them all but the first."""
-        style = torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
+        style = self._style(clip)
         states = {MODEL: self._blank(), FORGETFUL: self._blank()}
         before: dict[str, Tensor] = {}
         films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*VARIANTS, "truth")}
@@ -108,26 +105,25 @@ class Evaluation:
             now = {"truth": moment.truth, COPY: before.get("truth", moment.truth)}
             now[MODEL], states[MODEL] = self._paint(moment, style, states[MODEL], timed=True)
             now[FORGETFUL], _ = self._paint(moment, style, states[FORGETFUL])
-            if before:
-                self._score(moment, now, before, films)
             for name, picture in now.items():
                 films[name].append(to_bytes(picture))
+            if before:
+                self._score(moment, now, before, films)
             before = now
         self._score_poses(films)
         middle = len(films["truth"]) // 2
         self.pictures.append([films[name][middle] for name in ("truth", *VARIANTS[:2])])
 
     @torch.no_grad()
-    def drift(self, clip: Clip, frames: int) -> list[float]:
-        """PSNR inside the body [dB] of every frame of one long dance to and fro."""
-        style = torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
+    def drift(self, clip: Clip, frames: int) -> None:
+        """Note the PSNR inside the body [dB] of every frame of one long dance to and fro."""
+        style = self._style(clip)
         moments = list(self._moments(clip, DRIFT_LOOP))
         to_and_fro = cycle(chain(moments, moments[-2:0:-1]))
-        state, found = self._blank(), []
+        state = self._blank()
         for moment, _ in zip(to_and_fro, range(frames), strict=False):
             picture, state = self._paint(moment, style, state)
-            found.append(float(metrics.psnr(picture, moment.truth, moment.body)))
-        return found
+            self.course.append(float(metrics.psnr(picture, moment.truth, moment.body)))
 
     def report(self) -> dict[str, Any]:
         """Return every variant's figures, and the speed."""
@@ -145,7 +141,16 @@ class Evaluation:
             "frames": len(self.scores[MODEL].values["psnr"]),
             "step_ms": round(step * 1e3, 2),
             "rows": rows,
+            **self._drifted(),
         }
+
+    def _drifted(self) -> dict[str, Any]:
+        if not self.course:
+            return {}
+        return {"drift_frames": len(self.course), "drift_db": drift_of(self.course)}
+
+    def _style(self, clip: Clip) -> Tensor:
+        return torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
 
     def _blank(self) -> State:
         return self.generator.initial_state(1)
@@ -164,7 +169,6 @@ class Evaluation:
     def _moments(self, clip: Clip, frames: int) -> Iterator[Moment]:
         """Frames of a clip with the condition that the live path would draw."""
         height, width = clip.rgba.shape[1:3]
-        backdrop = self.generator.backdrop_for(torch.zeros(1, 3, height, width))
         parts = torch.from_numpy(np.array(clip.parts[:frames])).to(self.device)
         for t in range(min(frames, len(clip))):
             planes = draw(clip.retargeted[t], width // 4, height // 4)
@@ -174,7 +178,7 @@ class Evaluation:
             body = (parts[t] > 0)[None, None].float()
             yield Moment(
                 condition=torch.from_numpy(planes)[None].to(self.device),
-                truth=target[:, :3] + (1 - target[:, 3:]) * backdrop.to(self.device),
+                truth=self.generator.over_backdrop(target),
                 body=body,
                 motion=motion,
                 was_seen=body * same_part(parts[t], parts[max(t - 1, 0)], motion),
@@ -188,22 +192,22 @@ class Evaluation:
         films: dict[str, list[NDArray[np.uint8]]],
     ) -> None:
         truth = now["truth"]
-        self.truth.features.append(self._features(truth))
-        true_flow = metrics.flow(films["truth"][-1], to_bytes(truth))
+        seen = {name: self.perceptual.features(picture * 2 - 1) for name, picture in now.items()}
+        self.truth.features.append(pooled(seen["truth"]))
+        true_flow = metrics.flow(*films["truth"][-2:])
         moved = moment.motion, moment.was_seen
         own = float(metrics.warping_error(truth, before["truth"], *moved))
         for name, scores in self.scores.items():
             picture = now[name]
-            seen_flow = metrics.flow(films[name][-1], to_bytes(picture))
-            scores.features.append(self._features(picture))
+            scores.features.append(pooled(seen[name]))
             scores.add(
                 psnr=float(metrics.psnr(picture, truth)),
                 psnr_body=float(metrics.psnr(picture, truth, moment.body)),
                 ssim=float(metrics.ssim(picture, truth)),
-                perceptual_lite0=float(self.perceptual(picture * 2 - 1, truth * 2 - 1)),
+                perceptual_lite0=float(self.perceptual.distance(seen[name], seen["truth"])),
                 warping_error=float(metrics.warping_error(picture, before[name], *moved)),
                 true_warping_error=own,
-                tof_px=metrics.flow_difference(seen_flow, true_flow),
+                tof_px=metrics.flow_difference(metrics.flow(*films[name][-2:]), true_flow),
             )
 
     def _score_poses(self, films: dict[str, list[NDArray[np.uint8]]]) -> None:
@@ -212,8 +216,10 @@ class Evaluation:
             shares = compare(there, detect(films[name]))
             scores.add(pose_within_3_percent=float(np.mean(list(shares.values()))))
 
-    def _features(self, picture: Tensor) -> Floats:
-        return self.perceptual.pooled(picture * 2 - 1).cpu().numpy()
+
+def pooled(features: list[Tensor]) -> Floats:
+    """Mean over the picture of the deepest features [B, F]."""
+    return features[-1].mean((2, 3)).cpu().numpy()
 
 
 def same_part(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
@@ -254,8 +260,6 @@ def evaluate(
     for i, clip in enumerate(found):
         evaluation.play(clip, frames)
         report((i + 1) / len(found))
-    figures = evaluation.report()
     if drift:
-        course = evaluation.drift(found[0], drift)
-        figures |= {"drift_frames": drift, "drift_db": drift_of(course), "drift_course": course}
-    return figures, evaluation
+        evaluation.drift(found[0], drift)
+    return evaluation.report(), evaluation

@@ -99,47 +99,42 @@ class Landmarker(nn.Module):
         result = next(out for out in model.outputs if OUTPUT in out.names)
         self._wanted = _key(result.node.input_value(0))
         self._steps: list[tuple[str, Layer, list[str]]] = []
-        self._folded: dict[str, Tensor] = {}
+        folded: dict[str, Tensor] = {}
         for node in _needed(model, self._wanted):
-            self._add(node)
+            self._add(node, folded)
         used = {name for _, _, inputs in self._steps for name in inputs}
-        self.constants = nn.ParameterDict(
+        kept = {name: value for name, value in folded.items() if name in used}
+        self.weights = nn.ParameterDict(
             {
                 name: nn.Parameter(value, requires_grad=False)
-                for name, value in self._folded.items()
-                if name in used and value.is_floating_point()
+                for name, value in kept.items()
+                if value.is_floating_point()
             }
         )
+        self._shapes = {name: x for name, x in kept.items() if not x.is_floating_point()}
 
-    def _add(self, node: Any) -> None:
+    def _add(self, node: Any, folded: dict[str, Tensor]) -> None:
         """Take one layer in: at once where all it needs is constant, else as a step."""
-        kind, name = node.get_type_name(), node.get_friendly_name()
-        name = _plain(name)
+        kind, name = node.get_type_name(), _plain(node.get_friendly_name())
         if kind == "Parameter":
             self._picture = name
             return
         if kind == "Constant":
-            self._folded[name] = torch.from_numpy(np.array(node.data))
+            folded[name] = torch.from_numpy(np.array(node.data))
             return
         layer = LAYERS[kind](node.get_attributes())
         inputs = [_key(value) for value in node.input_values()]
-        if all(key in self._folded for key in inputs):
-            self._folded[name] = layer(*(self._folded[key] for key in inputs))
+        if all(key in folded for key in inputs):
+            folded[name] = layer(*(folded[key] for key in inputs))
         else:
             self._steps.append((name, layer, inputs))
 
     def forward(self, picture: Tensor) -> Tensor:
         """Find the landmarks."""
-        found = {self._picture: picture.permute(0, 2, 3, 1)}
+        found = {**self._shapes, **self.weights, self._picture: picture.permute(0, 2, 3, 1)}
         for name, layer, inputs in self._steps:
-            values = [self._value(found, key) for key in inputs]
-            found[name] = layer(*values)
+            found[name] = layer(*(found[key] for key in inputs))
         return found[self._wanted].reshape(len(picture), -1, 5)[:, :COUNT, :3]
-
-    def _value(self, found: dict[str, Tensor], key: str) -> Tensor:
-        if key in found:
-            return found[key]
-        return self.constants[key] if key in self.constants else self._folded[key]
 
 
 class PoseDistance(nn.Module):
@@ -158,8 +153,8 @@ class PoseDistance(nn.Module):
         look = [F.grid_sample(image / 2 + 0.5, grid, align_corners=False) for image in (x, y)]
         with torch.no_grad():
             there = self.landmarker(look[1]).float()
-        apart = (self.landmarker(look[0]).float() - there)[..., :2]
-        return F.smooth_l1_loss(apart / SIDE, torch.zeros_like(apart), beta=0.01)
+        here = self.landmarker(look[0]).float()
+        return F.smooth_l1_loss(here[..., :2] / SIDE, there[..., :2] / SIDE, beta=0.01)
 
 
 def square_around(body: Tensor, reach: Tensor, size: tuple[int, int]) -> Tensor:

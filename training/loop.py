@@ -243,14 +243,13 @@ class Trainer:
         """Would a detector find the same pose? Asked of half of the streams in turns."""
         assert self.pose is not None
         half = slice(self.step_index // 2 % 2, None, 2)
-        pair = output.image.float()[half], self._composite(batch.target)[half]
+        pair = output.image.float()[half], self._composite(batch.target[half])
         with self._autocast():
             return self.pose(*pair, batch.body[half], batch.reach[half])
 
     def _composite(self, image: Tensor) -> Tensor:
         """Premultiplied RGBA over the backdrop, in -1..1."""
-        backdrop = self.generator.backdrop_for(image).detach()
-        return (image[:, :3] + (1 - image[:, 3:]) * backdrop) * 2 - 1
+        return self.generator.over_backdrop(image) * 2 - 1
 
     def _adversarial(self, batch: Batch, output: Output, terms: dict[str, float]) -> Tensor:
         """Step the critics, then return what the generator pays them."""

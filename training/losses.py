@@ -83,26 +83,23 @@ class Perceptual(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Features of [B, 3, H, W] in -1..1 at four depths."""
-        return [F.normalize(x.float(), dim=1, eps=1e-3) for x in self._tapped(image)]
-
-    @torch.no_grad()
-    def pooled(self, image: Tensor) -> Tensor:
-        """Mean over the picture of the deepest features [B, F]."""
-        return self._tapped(image)[-1].float().mean((2, 3))
-
-    def _tapped(self, image: Tensor) -> list[Tensor]:
         x = (image * 0.5 + 0.5 - self.mean) / self.std  # pyright: ignore[reportOperatorIssue]
         x = F.relu6(self.norm(self.stem(x)))
         found = []
         for i, block in enumerate(self.blocks):
             x = block(x)
             if i in self.TAPS:
-                found.append(x)
+                found.append(x.float())
         return found
+
+    @staticmethod
+    def distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """Mean distance between the features of two batches."""
+        pairs = [[F.normalize(x, dim=1, eps=1e-3) for x in pair] for pair in zip(a, b, strict=True)]
+        return torch.stack([(x - y).pow(2).sum(1).mean() for x, y in pairs]).sum()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Mean distance between outputs and truths."""
         with torch.no_grad():
             targets = self.features(y)
-        pairs = zip(self.features(x), targets, strict=True)
-        return torch.stack([(a - b).pow(2).sum(1).mean() for a, b in pairs]).sum()
+        return self.distance(self.features(x), targets)

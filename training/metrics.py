@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model.layers import warp
+from ..model.layers import pixel_grid, warp
 
 _SSIM_SIDE, _SSIM_SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
@@ -43,9 +43,7 @@ def warping_error(now: Tensor, before: Tensor, motion: Tensor, inside: Tensor) -
     motion [B, 2, H, W]: where each pixel was, as an offset in pixels. inside [B, 1, H, W]: pixels
     that were to be seen before. Times 1000, per picture [B].
     """
-    height, width = now.shape[-2:]
-    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    grid = torch.stack([xs, ys])[None].float().to(now.device) + 0.5
+    grid = pixel_grid(now.shape[-2], now.shape[-1]).to(now.device)
     apart = (now - warp(before, motion, grid)).pow(2).mean(1, keepdim=True)
     return 1000 * (apart * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
 

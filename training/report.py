@@ -32,15 +32,17 @@ img{max-width:100%}figure{margin:2rem 0}"""
 def write_report(folder: Path, figures: dict[str, Any], evaluation: Evaluation) -> Path:
     """Write index.html, figures.json and pictures.png into a folder; return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / "figures.json").write_text(
+        json.dumps({**figures, "drift_course": evaluation.course}, indent=1) + "\n"
+    )
     sheet = np.hstack([np.vstack(column) for column in evaluation.pictures[:8]])
     cv2.imwrite(str(folder / "pictures.png"), sheet[:, :, ::-1])
     page = folder / "index.html"
-    page.write_text(_page(figures), encoding="utf-8")
+    page.write_text(_page(figures, evaluation.course), encoding="utf-8")
     return page
 
 
-def _page(figures: dict[str, Any]) -> str:
+def _page(figures: dict[str, Any], course: list[float]) -> str:
     name = html.escape(str(figures["model"]))
     heads = "".join(f"<th>{html.escape(row)}</th>" for row in figures["rows"])
     lines = "".join(_line(key, figures["rows"]) for key in MEANINGS)
@@ -51,7 +53,7 @@ def _page(figures: dict[str, Any]) -> str:
         f"<table><tr><th></th>{heads}</tr>{lines}</table>"
         "<figure><img src=pictures.png alt='truth and outputs'><figcaption>From the top: truth, "
         f"{MODEL}, {FORGETFUL}, in the middle of each clip.</figcaption></figure>"
-        f"{_course(figures)}"
+        f"{_course(figures, course)}"
     )
 
 
@@ -64,9 +66,8 @@ def _line(key: str, rows: dict[str, dict[str, float]]) -> str:
     return f"<tr><td>{name} {arrow}<small>{meaning}</small></td>{cells}</tr>"
 
 
-def _course(figures: dict[str, Any]) -> str:
+def _course(figures: dict[str, Any], course: list[float]) -> str:
     """The PSNR over a long dance, as a line."""
-    course = figures.get("drift_course")
     if not course:
         return ""
     wide, high = 800, 160

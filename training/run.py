@@ -15,7 +15,7 @@ from torch import Tensor
 from ..model import package
 from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
-from .clips import Clip, Streams, open_clips
+from .clips import Clip, Streams, clip_folders, open_clips
 from .config import TrainConfig
 from .loop import Trainer
 from .measures import measure_clips
@@ -50,9 +50,7 @@ def open_data(folder: Path) -> DataSet:
     picture = cv2.imread(str(folder / "backdrop.png"))
     if picture is None:
         raise InputError(f"{folder} is no data set: backdrop.png is missing or no picture")
-    paths = sorted(path.parent for path in folder.rglob("clip.json"))
-    if not paths:
-        raise InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+    paths = clip_folders(folder)
     try:
         about = [json.loads((path / "clip.json").read_text()) for path in paths]
         measures = measure_clips(paths, about, picture.shape[1] / picture.shape[0])

@@ -16,7 +16,7 @@ import uvicorn
 
 from ..model.errors import InputError, RotoliveError
 from ..model.live import IdentityModel, LiveModel, Picture, Request, open_model
-from ..stream.webrtc.settings import Settings
+from ..stream.webrtc.settings import Settings, parse_size
 from .access import Access, check_exposure
 from .app import create_app
 from .tls import Tls
@@ -144,8 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         if options.model == "identity":
-            width, height = map(int, options.size.split("x"))
-            model = PacedIdentity(width, height, options.fps)
+            model = PacedIdentity(*parse_size(options.size), options.fps)
         else:
             model = open_model(options.model, runtime=options.runtime)
         settings = Settings(marker=options.marker)

@@ -33,14 +33,17 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
         headers = {
             "Location": location,
             "ETag": f'"{hashlib.sha256(answer.encode()).hexdigest()[:16]}"',
-            **_link_header(*links, *peers.network.links()),
+            **_link_header(*links, *peers.settings.network.links()),
         }
         return Response(answer, 201, headers, media_type="application/sdp")
 
     @app.options("/whip/{name}")
     @app.options("/whep/{name}")
     async def options(name: str) -> Response:
-        headers = {"Accept-Post": "application/sdp", **_link_header(*peers.network.links())}
+        headers = {
+            "Accept-Post": "application/sdp",
+            **_link_header(*peers.settings.network.links()),
+        }
         return Response(None, 204, headers)
 
     @app.post("/whip/{name}")

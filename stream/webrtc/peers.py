@@ -54,8 +54,7 @@ class Peers:
         model: LiveModel,
         settings: Settings = Settings(),  # noqa: B008
     ) -> None:
-        self._settings = settings
-        self.network = settings.network
+        self.settings = settings
         self.renderer = Renderer(model, settings.max_sessions)
         self._peers: dict[str, Peer] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -84,10 +83,10 @@ class Peers:
         direction = check_offer(sdp, publishing=True)
         await self._sweep()
         name = await self._new_name(name)
-        marker, encoding = self._settings.marker, self._settings.encoding
+        marker, encoding = self.settings.marker, self.settings.encoding
         session = Session(self.renderer, style=style, mirror=mirror, marker=marker)
         try:
-            owner = Peer(name, Broadcast(session, encoding), direction, self._settings)
+            owner = Peer(name, Broadcast(session, encoding), direction, self.settings)
         except BaseException:
             session.close()
             raise
@@ -103,7 +102,7 @@ class Peers:
         direction = check_offer(sdp, publishing=False)
         if len(self._viewers(owner)) >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} viewers watch this session, and that is the limit")
-        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, direction, self._settings)
+        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, direction, self.settings)
         return viewer.name, await self._admit(viewer, sdp, client)
 
     def stats(self, key: str) -> StatsReport:
@@ -112,7 +111,7 @@ class Peers:
 
     def record(self, key: str) -> str:
         """Record a session; return the file's name. Raises NoSuchSession, CannotRecord."""
-        owner, folder = self._owner(key), self._settings.recordings
+        owner, folder = self._owner(key), self.settings.recordings
         if folder is None:
             raise CannotRecord("this server keeps no recordings; start it with --recordings FOLDER")
         if owner.broadcast.recording:
@@ -185,7 +184,7 @@ class Peers:
         self._peers[peer.name] = peer
         if self._sweeper is None:
             self._sweeper = asyncio.ensure_future(self._keep_sweeping())
-            self.network.keep_to_ports(asyncio.get_running_loop())
+            self.settings.network.keep_to_ports(asyncio.get_running_loop())
         try:
             sdp = with_packetization_mode(as_dtls_server(resolve_mdns(sdp, client)))
             return await peer.answer(sdp)
