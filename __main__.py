@@ -3,16 +3,15 @@
 import json
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from .model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
 from .model.errors import InputError, RotoliveError, missing_library
+from .training.commands import evaluate, prepare, synth, train
 
-Positional = tyro.conf.Positional
-Model = Annotated[str, tyro.conf.arg(help="A bundled model's name or a package's path.")]
 CLIP = Path(__file__).parent / "web" / "static" / "clip.webm"
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"]
 Runtime = Literal["auto", "eager", "openvino", "openvino-f32", "openvino-bf16"]
@@ -95,8 +94,8 @@ def serve(
     from .web.tls import Tls
     from .web.tls import self_signed as make_certificate
 
-    _at_least("sessions", sessions, 1)
-    _at_least("threads", threads, 1)
+    at_least("sessions", sessions, 1)
+    at_least("threads", threads, 1)
     if (certificate is None) != (key is None):
         raise InputError("--certificate and --key go together")
     tls = make_certificate() if self_signed else None
@@ -112,7 +111,7 @@ def serve(
         address=address,
     )
     if mbit is not None:
-        _at_least("mbit", mbit, 0.05)
+        at_least("mbit", mbit, 0.05)
     bitrate = round(mbit * 1e6) if mbit else None
     opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
     opened.style(style)
@@ -203,149 +202,6 @@ def models(path: Positional[str] = "", as_json: bool = False) -> None:
         print("  made from: " + ", ".join(f"{k} {v}" for k, v in row["provenance"].items()))
 
 
-def synth(
-    what: Positional[Literal["actor"]],
-    out: Path,
-    clips: int = 48,
-    seconds: float = 10.0,
-    seed: int = 0,
-    size: int = 256,
-    workers: int = 1,
-    detect_share: float = 0.9,
-) -> None:
-    """Make a licence-clean training set.
-
-    Args:
-        what: The maker: actor, a rigged human that dances.
-        out: Folder of the data set; finished clips in it are kept.
-        clips: How many clips, in turns over the styles.
-        seconds: Length of each.
-        seed: Another seed makes other motion.
-        size: Width and height of the pictures.
-        workers: Processes that render side by side.
-        detect_share: Share of clips whose landmarks MediaPipe finds in the render; the others'
-            are made by a noise model.
-    """
-    for name, value in (("clips", clips), ("seconds", seconds), ("workers", workers)):
-        _at_least(name, value, 1)
-    try:
-        from .training.synthetic.clips import synth_actor
-    except ImportError as error:
-        raise _train_extra(error) from error
-    synth_actor(
-        out,
-        clips=clips,
-        seconds=seconds,
-        seed=seed,
-        size=size,
-        workers=workers,
-        detect_share=detect_share,
-    )
-
-
-def train(
-    data: Positional[Path],
-    out: Positional[Path],
-    preset: Literal["dancer", "smoke"] = "dancer",
-    steps: int | None = None,
-    minutes: float | None = None,
-    warm_start: str | None = None,
-    device: str | None = None,
-    threads: int = 2,
-    seed: int = 0,
-) -> None:
-    """Train a model on a data set; the same command goes on where it stopped.
-
-    Args:
-        data: What `rotolive synth` made.
-        out: Folder of the run: checkpoint, samples, package.
-        preset: Settings to start from.
-        steps: Iterations in all, in place of the preset's.
-        minutes: Stop after this long, ready to go on.
-        warm_start: A package whose weights to begin from.
-        device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
-        threads: Cores to use.
-        seed: Seed of everything random.
-    """
-    from rich.progress import Progress
-
-    from .training.config import PRESETS
-    from .training.run import pick_device
-    from .training.run import train as run
-
-    _at_least("threads", threads, 1)
-    config = replace(PRESETS[preset](), device=pick_device(device), threads=threads, seed=seed)
-    config = replace(config, steps=steps or config.steps)
-    with Progress() as progress:
-        bar = progress.add_task("training", total=config.steps)
-
-        def report(step: int, terms: dict[str, float]) -> None:
-            text = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
-            progress.update(bar, completed=step, description=f"{step} {text}")
-            if step % 50 == 0 and not progress.console.is_terminal:
-                print(step, text, flush=True)
-
-        try:
-            path = run(data, out, config, warm_start=warm_start, minutes=minutes, report=report)
-        except ImportError as error:
-            raise _train_extra(error) from error
-    print(path)
-
-
-def evaluate(
-    model: Positional[Model],
-    clips: Positional[Path],
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    report: Path | None = None,
-    frames: int = 120,
-    count: int | None = None,
-    drift: int = 2000,
-    device: str | None = None,
-) -> None:
-    """Score a model on clips with a truth; prints JSON.
-
-    Args:
-        model: A bundled model's name or a package's path.
-        clips: What `rotolive synth` made, of another seed than the model was trained with.
-        json_file: Write the figures here as well.
-        report: Folder for a page with the figures, pictures and plots.
-        frames: Of each clip.
-        count: Clips to take; all, when left out.
-        drift: Frames of one long dance, to see whether pictures get worse; 0: none.
-        device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
-    """
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from .model import package
-
-    _at_least("frames", frames, 2)
-    _at_least("count", count, 1)
-    _at_least("drift", drift, 0)
-    _check_folder_of(json_file)
-    opened = package.load(model)
-    try:
-        from .training.evaluate import evaluate as run
-        from .training.report import write_report
-        from .training.run import pick_device
-    except ImportError as error:
-        raise _train_extra(error) from error
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task("evaluating", total=1.0)
-        figures, evaluation = run(
-            opened,
-            clips,
-            frames=frames,
-            clips=count,
-            drift=drift,
-            device=pick_device(device),
-            report=lambda share: progress.update(bar, completed=share),
-        )
-    _show(figures, json_file)
-    if report is not None:
-        print(write_report(report, figures, evaluation))
-
-
 def bench(
     what: Positional[Literal["live", "echo", "transport", "runtime", "follow", "soak"]],
     model: Model = "dancer",
@@ -367,22 +223,10 @@ def bench(
         runtime: How the generator runs.
         clip: A video of somebody dancing, for live and soak, in place of the bundled one.
     """
-    _check_folder_of(json_file)
-    _at_least("seconds", seconds, 25 if what == "transport" else 1)
+    check_folder_of(json_file)
+    at_least("seconds", seconds, 25 if what == "transport" else 1)
     seconds = seconds or (40.0 if what == "transport" else 15.0)
-    _show(_measure(what, model, seconds, runtime, clip), json_file)
-
-
-def _check_folder_of(json_file: Path | None) -> None:
-    if json_file is not None and not json_file.parent.is_dir():
-        raise InputError(f"{json_file}: there is no folder {json_file.parent}")
-
-
-def _show(figures: dict[str, Any], json_file: Path | None) -> None:
-    text = json.dumps(figures, indent=1)
-    print(text)
-    if json_file is not None:
-        json_file.write_text(text + "\n")
+    show(_measure(what, model, seconds, runtime, clip), json_file)
 
 
 def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) -> dict[str, Any]:
@@ -416,20 +260,13 @@ def _measure_in_process(
     try:
         from .training.follow import bench_follow
     except ImportError as error:
-        raise _train_extra(error) from error
+        raise train_extra(error) from error
     return bench_follow(opened, seconds)
 
 
-def _at_least(name: str, value: float | None, least: float) -> None:
-    if value is not None and value < least:
-        raise InputError(f"--{name} is {value}; {least} or more is accepted")
-
-
-def _train_extra(error: ImportError) -> InputError:
-    return InputError(f"{error}; install with `pip install 'rotolive[train]'`")
-
-
-COMMANDS = {f.__name__: f for f in (demo, serve, render, models, synth, train, evaluate, bench)}
+COMMANDS = {
+    f.__name__: f for f in (demo, serve, render, models, prepare, synth, train, evaluate, bench)
+}
 
 
 def main() -> None:

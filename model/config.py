@@ -16,7 +16,8 @@ class GeneratorConfig:
     width, height: of the picture, multiples of 16. condition_channels: planes at 1/4 resolution.
     styles: number of appearances. channels: features at 1/4 resolution (twice that at 1/8, four
     times at 1/16). blocks: residual blocks at 1/4, 1/8, 1/16, 1/8, 1/4. backdrop: composite over
-    a still picture kept in the weights. parts: classes of the training-only label head (0: none).
+    a still picture kept in the weights. warps: blend what is painted with the warped memory.
+    parts: classes of the training-only label head (0: none).
     """
 
     condition_channels: int
@@ -26,6 +27,7 @@ class GeneratorConfig:
     channels: int = 48
     blocks: tuple[int, int, int, int, int] = (0, 1, 1, 1, 1)
     backdrop: bool = True
+    warps: bool = True
     parts: int = 0
 
     def __post_init__(self) -> None:

@@ -13,6 +13,10 @@ class ModelError(RotoliveError):
     """A model package that is missing, damaged, too new, or lacks what was asked of it."""
 
 
+class TrainingStopped(RotoliveError):
+    """A run that cannot go on; what it had learned is on the disk."""
+
+
 def missing_library(error: BaseException) -> str | None:
     """A sentence for an import that failed for want of a system library, else None."""
     if "cannot open shared object file" not in str(error):

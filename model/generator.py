@@ -1,7 +1,8 @@
 """The recurrent generator: one functional step, previous output in, next output out.
 
 After Wang et al., "Video-to-Video Synthesis" (NeurIPS 2018): what was painted before is warped by
-a predicted flow and blended with what is painted anew. Pictures are kept as premultiplied RGBA, so
+a flow and blended with what is painted anew; here the flow is what the condition tells of the
+motion, corrected. Pictures are kept as premultiplied RGBA, so
 the backdrop, where a model has one, is composited last and cannot drift.
 """
 
@@ -90,15 +91,15 @@ class Generator(nn.Module):
         style: Tensor,
         state: State,
         motion: Tensor | None = None,
-        motion_valid: Tensor | None = None,
         active: Tensor | None = None,
     ) -> tuple[Output, State]:
         """Paint the next frame.
 
-        condition [B, C, H/4, W/4], style [B, S] weights, motion [B, 2, H, W] backward in pixels,
-        used where motion_valid [B]; slots with active [B] false keep their state.
+        condition [B, C, H/4, W/4], style [B, S] weights, motion [B, 2, H/4, W/4]: what is told of
+        the motion since the last frame, backward, in pixels of the picture; slots with active [B]
+        false keep their state.
         """
-        output, following, _ = self.step_with_details(condition, style, state, motion, motion_valid)
+        output, following, _ = self.step_with_details(condition, style, state, motion)
         if active is not None:
             following = select(active, following, state)
         return output, following
@@ -111,22 +112,21 @@ class Generator(nn.Module):
         style: Tensor,
         state: State,
         motion: Tensor | None = None,
-        motion_valid: Tensor | None = None,
     ) -> tuple[Output, State, Details]:
         """As `step`, and also return what the losses look at."""
         warm = state.valid[:, None, None, None] > 0.5
         previous = torch.where(warm, state.image, torch.zeros_like(state.image))
         remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
-        x = self._features(condition, self.style(style), previous, remembered)
+        told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
+        aligned = warp(previous, told, self.grid_for(previous))
+        x = self._features(condition, self.style(style), aligned, remembered)
 
         fine = F.relu(F.pixel_shuffle(self.up_2(x), 2))  # [B, C/2, H/2, W/2]
         painted, mask = torch.sigmoid(F.pixel_shuffle(self.paint(fine), 2)).split([4, 1], 1)
         mask = torch.where(warm, mask, torch.ones_like(mask))
-        flow = self._flow(x)
-        if motion is not None and motion_valid is not None:
-            flow = torch.where(motion_valid[:, None, None, None] > 0.5, motion, flow)
+        flow = told + self._flow(x)
         moved = warp(previous, flow, self.grid_for(previous))
-        image = moved + mask * (painted - moved)
+        image = moved + mask * (painted - moved) if self.config.warps else painted
 
         following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
         output = Output(self.over_backdrop(image) * 2 - 1, image[:, 3:])
@@ -160,8 +160,11 @@ class Generator(nn.Module):
 
     def _flow(self, x: Tensor) -> Tensor:
         largest = MAX_FLOW * max(self.config.width, self.config.height)
-        small = torch.tanh(self.flow(x).float()) * largest
-        return F.interpolate(small, scale_factor=4, mode="bilinear", align_corners=False)
+        return self._enlarged(torch.tanh(self.flow(x).float()) * largest)
+
+    @staticmethod
+    def _enlarged(small: Tensor) -> Tensor:
+        return F.interpolate(small.float(), scale_factor=4, mode="bilinear", align_corners=False)
 
 
 def select(mask: Tensor, first: State, second: State) -> State:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .condition import Conditioner
 from .condition.pose.conditioner import PoseConditioner
 from .condition.pose.draw import CHANNELS
+from .condition.pose.motion import motion_between
 from .condition.pose.skeleton import Measures
 from .errors import ModelError
 from .live import LiveModel, Picture, Request
@@ -34,6 +36,8 @@ class GeneratorModel(LiveModel):
         planes = (CHANNELS, self.height // 4, self.width // 4)
         self._condition = torch.zeros(self.slots, *planes)
         self._style = torch.zeros(self.slots, len(self.styles))
+        self._motion = torch.zeros(self.slots, 2, *planes[1:])
+        self._points: list[NDArray[np.float32] | None] = [None] * self.slots
 
     @classmethod
     def open(
@@ -53,11 +57,24 @@ class GeneratorModel(LiveModel):
             active[request.slot] = True
             self._condition[request.slot] = torch.from_numpy(request.condition)
             self._style[request.slot] = torch.from_numpy(request.style)
-        batch = StepInput(condition=self._condition, style=self._style, active=active)
+            self._motion[request.slot] = self._motion_of(request)
+        batch = StepInput(
+            condition=self._condition, style=self._style, motion=self._motion, active=active
+        )
         images, alphas = self._stepper.step(batch)
         return [_picture(images[r.slot], alphas[r.slot]) for r in requests]
 
+    def _motion_of(self, request: Request) -> torch.Tensor:
+        """How the points moved since the slot's last frame, in pixels [2, H/4, W/4]."""
+        now, before = request.points, self._points[request.slot]
+        self._points[request.slot] = now
+        if now is None or before is None:
+            return torch.zeros(())
+        moved = motion_between(now, before, self.width // 4, self.height // 4)
+        return torch.from_numpy(moved).mul_(self.height)
+
     def reset(self, slot: int) -> None:
+        self._points[slot] = None
         self._stepper.reset(torch.arange(self.slots) == slot)
 
 

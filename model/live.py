@@ -15,11 +15,12 @@ from .video import TimedPicture
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One slot's turn: condition as its Conditioner made it, style weights float32 [S]."""
+    """One slot's turn: condition and points as its Conditioner made them, style weights [S]."""
 
     slot: int
     condition: NDArray[np.generic]
     style: NDArray[np.float32]
+    points: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +75,8 @@ def paint(
     try:
         for picture in pictures:
             seen = conditioner.observe(picture.rgb, picture.time_s)
-            painted = model.step([Request(slot=0, condition=seen.condition, style=weights)])
-            yield TimedPicture(rgb=painted[0].rgb, time_s=picture.time_s)
+            request = Request(slot=0, condition=seen.condition, style=weights, points=seen.points)
+            yield TimedPicture(rgb=model.step([request])[0].rgb, time_s=picture.time_s)
     finally:
         conditioner.close()
 

@@ -30,6 +30,7 @@ class Job:
     frame: Frame
     condition: NDArray[np.generic]
     style: NDArray[np.float32]
+    points: NDArray[np.float32] | None = None
     marker: int | None = None
 
 
@@ -162,7 +163,7 @@ class Renderer:
         start = time.monotonic_ns()
         pictures = self.model.step(
             [
-                Request(slot=seat.slot, condition=job.condition, style=job.style)
+                Request(slot=seat.slot, condition=job.condition, style=job.style, points=job.points)
                 for seat, job in turns
             ]
         )

@@ -147,7 +147,13 @@ class Session:
         if on_pose:
             on_pose(seen.landmarks)
         if is_finite(seen.condition):
-            job = Job(frame=frame, condition=seen.condition, style=self._style, marker=marker)
+            job = Job(
+                frame=frame,
+                condition=seen.condition,
+                points=seen.points,
+                style=self._style,
+                marker=marker,
+            )
             self._seat.inbox.put(job)
 
     def _deliver(self, job: Job, picture: Picture) -> None:

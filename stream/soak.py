@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.condition import Observation
 from ..model.live import LiveModel, Request
 from .bench import resident_mb
 from .sources import read_clip
@@ -29,18 +30,18 @@ def bench_soak(
     loops, rss_growth_mb since the second loop, and of the last loop against the second: drift_db
     (PSNR; 99 when alike), worst_db of any frame, and mean_change [0..255].
     """
-    conditions = _conditions(model, video, frames)
+    seen = _observations(model, video, frames)
     style = model.style(0)
-    early = np.zeros((len(conditions), model.height, model.width, 3), np.uint8)
+    early = np.zeros((len(seen), model.height, model.width, 3), np.uint8)
     late = np.ones_like(early)
     model.reset(0)
     memory, loops = 0.0, 0
     started = time.monotonic()
     while loops < LOOPS or time.monotonic() - started < seconds:
         kept = early if loops < 2 else late
-        for phase, condition in enumerate(conditions):
-            painted = model.step([Request(slot=0, condition=condition, style=style)])
-            kept[phase] = painted[0].rgb
+        for phase, moment in enumerate(seen):
+            request = Request(slot=0, condition=moment.condition, style=style, points=moment.points)
+            kept[phase] = model.step([request])[0].rgb
         loops += 1
         if loops == 2:
             memory = resident_mb(os.getpid())
@@ -49,9 +50,9 @@ def bench_soak(
         "model": model.name,
         "runtime": model.runtime,
         "seconds": round(elapsed, 1),
-        "frames": loops * len(conditions),
+        "frames": loops * len(seen),
         "loops": loops,
-        "fps": round(loops * len(conditions) / elapsed, 1),
+        "fps": round(loops * len(seen) / elapsed, 1),
         "rss_growth_mb": round(resident_mb(os.getpid()) - memory, 1),
         **compare(early, late),
     }
@@ -76,12 +77,12 @@ def psnr(square: float) -> float:
     return round(min(ALIKE_DB, float(20 * np.log10(255) - 10 * np.log10(square + 1e-12))), 2)
 
 
-def _conditions(model: LiveModel, video: str | Path, frames: int) -> list[NDArray[np.generic]]:
+def _observations(model: LiveModel, video: str | Path, frames: int) -> list[Observation]:
     """What the conditioner makes of a clip, played once from its first frame."""
     conditioner = model.conditioner(mirror=False)
     try:
         return [
-            conditioner.observe(picture, t / FPS).condition
+            conditioner.observe(picture, t / FPS)
             for t, picture in enumerate(read_clip(video, frames=frames))
         ]
     finally:

@@ -78,14 +78,21 @@ def _rest(state: State) -> tuple[torch.Tensor, torch.Tensor]:
     return state.features, state.valid
 
 
-def test_valid_motion_replaces_the_predicted_flow(generator: Generator) -> None:
-    state = warm(generator, 2)
-    motion = torch.full((2, 2, 48, 64), 5.0)
-    valid = torch.tensor([1.0, 0.0])
-    moved, _ = generator.step(planes(2, 1), torch.eye(3)[:2], state, motion, valid)
-    own, _ = generator.step(planes(2, 1), torch.eye(3)[:2], state)
-    assert not torch.allclose(moved.image[0], own.image[0])
-    assert torch.equal(moved.image[1], own.image[1])
+def test_memory_goes_along_with_what_is_told_of_the_motion(generator: Generator) -> None:
+    state = warm(generator, 1)
+    told = torch.full((1, 2, 12, 16), 5.0)
+    seen = planes(1, 1), torch.eye(3)[:1], state
+    _, _, along = generator.step_with_details(*seen, told)
+    _, _, alone = generator.step_with_details(*seen)
+    _, _, still = generator.step_with_details(*seen, torch.zeros(1, 2, 12, 16))
+    torch.testing.assert_close(along.flow, 5 + alone.flow, atol=1.0, rtol=0)
+    assert torch.equal(still.flow, alone.flow)
+
+
+def test_a_first_frame_is_the_same_whatever_is_told(generator: Generator) -> None:
+    seen = planes(1, 1), torch.eye(3)[:1], generator.initial_state(1)
+    told = torch.full((1, 2, 12, 16), 5.0)
+    assert torch.equal(generator.step(*seen, told)[0].image, generator.step(*seen)[0].image)
 
 
 @pytest.mark.parametrize(("preset", "budget"), [(nano, 1.0e9), (live, 1.9e9)])

@@ -37,10 +37,16 @@ def planes(seed: int) -> torch.Tensor:
     return torch.rand(SLOTS, 6, 16, 16, generator=torch.Generator().manual_seed(seed))
 
 
+def moves(seed: int) -> torch.Tensor:
+    return 3 * torch.randn(SLOTS, 2, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
 def step(stepper: Stepper, seed: int, *active: int) -> Output:
     mask = torch.tensor([slot in active for slot in range(SLOTS)])
     style = torch.eye(2)[torch.tensor([0, 1, 0])]
-    return stepper.step(StepInput(condition=planes(seed), style=style, active=mask))
+    return stepper.step(
+        StepInput(condition=planes(seed), style=style, motion=moves(seed), active=mask)
+    )
 
 
 @pytest.mark.parametrize("runtime", ["openvino-f32", "openvino"])
@@ -72,12 +78,13 @@ def test_a_stream_moves_between_runtimes(generator: Generator) -> None:
         step(eager, seed, 0)
     compiled.restore(2, eager.snapshot(0))
     want = step(eager, 9, 0).image[0]
-    condition = planes(9)
-    condition[2] = condition[0]
+    condition, motion = planes(9), moves(9)
+    condition[2], motion[2] = condition[0], motion[0]
     got = compiled.step(
         StepInput(
             condition=condition,
             style=torch.eye(2)[torch.tensor([0, 0, 0])],
+            motion=motion,
             active=torch.tensor([False, False, True]),
         )
     )

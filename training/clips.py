@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from ..model.condition.pose.draw import CHANNELS, draw
+from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import CHILDREN, INDEX, PARENTS, Measures, to_joints
 from ..model.errors import InputError
 from . import manner
+from .clip_format import clip_folders, no_clips
 from .config import TrainConfig
 from .measures import retarget_clip
 
@@ -26,6 +29,9 @@ STRAY, FURTHEST = 0.1, 0.008
 """Share of a condition's error left in training beyond what the pose tells of it, and how much of
 it at most, in picture heights: a generator shown joints beside where they are learns to blur, as
 it cannot know on which side. Of the head nothing is left, as eyes are two pixels large."""
+TREMBLE, LARGEST_TREMBLE = 3.0, 0.012
+"""What of an error changes faster than within some frames stays whole, up to a share of the
+picture's height: memory averages it away, so that the generator learns to lean on its memory."""
 _LIMBS = [
     INDEX[f"{side}_{name}"]
     for side in ("left", "right")
@@ -88,26 +94,21 @@ class Clip:
         """
         joints = self.retargeted.copy()
         expected = self.shown[..., :2] + self.expected_errors
-        stray = STRAY * (joints[..., :2] - expected)
-        far = np.linalg.norm(stray, axis=-1, keepdims=True) / FURTHEST
+        unexpected = joints[..., :2] - expected
+        tremble = unexpected - gaussian_filter1d(unexpected, TREMBLE, axis=0)
+        stray = STRAY * unexpected
         stray[:, INDEX["head"]] = 0
-        joints[..., :2] = expected + stray / np.maximum(far, 1)
+        joints[..., :2] = expected + _at_most(stray, FURTHEST) + _at_most(tremble, LARGEST_TREMBLE)
         ends, anchors = CHILDREN[_OUTER], PARENTS[_OUTER]
         offsets = self.retargeted[:, ends, :2] - self.retargeted[:, anchors, :2]
         joints[:, ends, :2] = joints[:, anchors, :2] + offsets
         return joints
 
 
-def clip_folders(folder: Path) -> list[Path]:
-    """Find every finished clip below `folder`; raises InputError where there is none."""
-    found = [path.parent for path in sorted(folder.rglob("clip.json"))]
-    if not found:
-        raise _no_clips(folder)
-    return found
-
-
-def _no_clips(folder: Path) -> InputError:
-    return InputError(f"no clips in {folder}: make some with `rotolive synth actor`")
+def _at_most(offsets: NDArray[np.floating], length: float) -> NDArray[np.floating]:
+    """Shorten offsets [..., 2] that are longer."""
+    far = np.linalg.norm(offsets, axis=-1, keepdims=True) / length
+    return offsets / np.maximum(far, 1)
 
 
 def open_clips(folder: Path, measures: Measures) -> list[Clip]:
@@ -115,7 +116,7 @@ def open_clips(folder: Path, measures: Measures) -> list[Clip]:
     clips = [Clip(path, measures) for path in clip_folders(folder)]
     clips = [clip for clip in clips if clip.usable.sum() > 8]
     if not clips:
-        raise _no_clips(folder)
+        raise no_clips(folder)
     detected = [clip for clip in clips if clip.info["detected"]] or clips
     styles = 1 + max(clip.style for clip in clips)
     described = {clip: manner.features(clip.shown, clip.style, styles) for clip in clips}
@@ -133,9 +134,10 @@ class Batch:
     """One frame of every stream.
 
     condition [B, C, H/4, W/4], style [B, S], target: premultiplied RGBA [B, 4, H, W] in 0..1,
-    before: the same one step earlier, parts [B, H, W] ids, motion [B, 2, H/4, W/4] and where it is
-    known [B], start [B]: streams that begin here, crops [B, K, 2]: x, y of what to look at closely,
-    body [B, 2, 2]: x, y of pelvis and chest, reach [B]: pixels from there to the furthest joint.
+    before: the same one step earlier, parts and parts_before [B, H, W] ids, motion
+    [B, 2, H/4, W/4] and where it is known [B], told: the same as the condition tells it, start
+    [B]: streams that begin here, crops [B, K, 2]: x, y of what to look at closely, body
+    [B, 2, 2]: x, y of pelvis and chest, reach [B]: pixels from there to the furthest joint.
     """
 
     condition: Tensor
@@ -143,6 +145,8 @@ class Batch:
     target: Tensor
     before: Tensor
     parts: Tensor
+    parts_before: Tensor
+    told: Tensor
     motion: Tensor
     motion_known: Tensor
     start: Tensor
@@ -216,6 +220,9 @@ class Streams:
         clip = self.clips[clip_index]
         full, small = slice(left, left + self.window), slice(left // 4, (left + self.window) // 4)
         planes = draw(clip.joints[frame], self.width // 4, self.height // 4)
+        moved = motion_between(
+            clip.joints[frame], clip.joints[before], self.width // 4, self.height // 4
+        )
         points = clip.joints[frame, [INDEX[name] for name in CROP_JOINTS], :2] * self.height
         shown = clip.shown[frame, :, :2] * self.height - [left, 0]
         body = shown[[INDEX["pelvis"], INDEX["chest"]]]
@@ -225,6 +232,8 @@ class Streams:
             "target": premultiplied(clip.rgba[frame][:, full]),
             "before": premultiplied(clip.rgba[before][:, full]),
             "parts": torch.from_numpy(clip.parts[frame][:, full].astype(np.int64)),
+            "parts_before": torch.from_numpy(clip.parts[before][:, full].astype(np.int64)),
+            "told": torch.from_numpy(moved[:, :, small] * self.height),
             "motion": torch.from_numpy(clip.motion[frame][:, :, small].astype(np.float32)),
             "motion_known": torch.tensor(frame - before == 1),
             "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),

@@ -1,6 +1,12 @@
 """What a training run is made of, and the presets."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Part = Literal["recurrence", "warping", "prior", "successions"]
+"""Recurrence: every frame is a first one, the per-frame setting of pix2pixHD. Warping: memory is
+seen, not warped and blended. Prior: the backdrop is painted, too. Successions: no critic of how
+frames follow each other. The last three are the ablations of Wang et al. 2018."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,8 +16,9 @@ class LossWeights:
     reconstruction: float = 10.0
     painted: float = 3.0
     gradient: float = 5.0
-    change: float = 3.0
-    flow: float = 0.1
+    change: float = 40.0
+    warped: float = 3.0
+    flow: float = 0.3
     parts: float = 0.2
     perceptual: float = 0.3
     pose: float = 10.0
@@ -28,6 +35,8 @@ class TrainConfig:
     rollout: frames back-propagated through, from `rollout_from` on (a share of the run).
     adversarial_from: when the critics join, likewise. restart: chance per frame that a stream
     starts anew, of which `cold` start with no previous frame and `foreign` with somebody else's.
+    noise: share of the memories that are disturbed. without: parts of the method to leave out, to
+    see what they are good for.
     """
 
     preset: str = "live"
@@ -43,13 +52,14 @@ class TrainConfig:
     restart: float = 0.03
     cold: float = 0.5
     foreign: float = 0.15
-    noise: float = 0.05
-    gaps: tuple[int, ...] = (1, 1, 1, 2, 2, 3, 4)
+    noise: float = 0.3
+    gaps: tuple[int, ...] = (1, 1, 1, 1, 1, 2, 4)
     ema: float = 0.998
     clip_norm: float = 1.0
     device: str = "cpu"
     threads: int = 2
     weights: LossWeights = LossWeights()
+    without: tuple[Part, ...] = ()
     sample_every: int = 250
     save_every: int = 250
 

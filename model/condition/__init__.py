@@ -12,11 +12,13 @@ class Observation:
     """One input frame as the model sees it.
 
     condition: what the generator takes, float32 [C, h, w] (the identity model: uint8 [H, W, 3]).
+    points: what it was drawn from, [K, 3], if the motion since another frame can be told from it.
     landmarks: for overlays, float32 [33, 3] of x, y in 0..1 of the *incoming* picture and
     visibility in 0..1; None when nobody is seen or the domain has none.
     """
 
     condition: NDArray[np.generic]
+    points: NDArray[np.float32] | None = None
     landmarks: NDArray[np.float32] | None = None
 
 

@@ -75,10 +75,17 @@ def verify(generator: Generator, stepper: Stepper) -> Deviation:
     agreement = []
     for _ in range(ROLLOUT):
         planes = (torch.rand(size, generator=rng) > 0.97).float()
+        motion = 4 * torch.randn((stepper.slots, 2, *size[2:]), generator=rng)
+        batch = StepInput(condition=planes, style=style, motion=motion, active=active)
+        got = stepper.step(batch)
         want = reference.step(
-            StepInput(condition=planes[:1], style=style[:1], active=torch.ones(1).bool())
+            StepInput(
+                condition=planes[:1],
+                style=style[:1],
+                motion=motion[:1],
+                active=torch.ones(1).bool(),
+            )
         )
-        got = stepper.step(StepInput(condition=planes, style=style, active=active))
         error = (got.image[:1] - want.image).div(2).pow(2).mean()
         decibels = -10 * torch.log10(error.clamp(min=1e-12))
         agreement.append(float(decibels.nan_to_num(nan=-torch.inf)))

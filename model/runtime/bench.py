@@ -25,6 +25,7 @@ def bench_runtime(name: str, seconds: float = 20.0) -> dict[str, Any]:
     batch = StepInput(
         condition=(planes > 0.97).float(),
         style=torch.eye(shape.styles)[:1],
+        motion=torch.randn(1, 2, shape.height // 4, shape.width // 4),
         active=torch.ones(1).bool(),
     )
     steppers = {

@@ -18,5 +18,7 @@ class EagerStepper(SerialStepper):
         if threads:
             torch.set_num_threads(threads)
 
-    def _step_one(self, condition: Tensor, style: Tensor, state: State) -> tuple[Output, State]:
-        return self._generator.step(condition, style, state)
+    def _step_one(
+        self, condition: Tensor, style: Tensor, motion: Tensor, state: State
+    ) -> tuple[Output, State]:
+        return self._generator.step(condition, style, state, motion)

@@ -18,7 +18,7 @@ from .stepper import SerialStepper
 
 log = logging.getLogger(__name__)
 
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 """Raise it when `Generator.step` computes something else from the same weights."""
 
 
@@ -30,9 +30,16 @@ class _Flat(nn.Module):
         self.generator = generator
 
     def forward(
-        self, condition: Tensor, style: Tensor, image: Tensor, features: Tensor, valid: Tensor
+        self,
+        condition: Tensor,
+        style: Tensor,
+        motion: Tensor,
+        image: Tensor,
+        features: Tensor,
+        valid: Tensor,
     ) -> tuple[Tensor, ...]:
-        output, state = self.generator.step(condition, style, State(image, features, valid))
+        before = State(image, features, valid)
+        output, state = self.generator.step(condition, style, before, motion)
         return output.image, output.alpha, state.image, state.features
 
 
@@ -60,8 +67,10 @@ class OpenVinoStepper(SerialStepper):
         self.name = f"openvino-{used}"
         self._request = compiled.create_infer_request()
 
-    def _step_one(self, condition: Tensor, style: Tensor, state: State) -> tuple[Output, State]:
-        inputs = (condition, style, state.image, state.features, state.valid)
+    def _step_one(
+        self, condition: Tensor, style: Tensor, motion: Tensor, state: State
+    ) -> tuple[Output, State]:
+        inputs = (condition, style, motion, state.image, state.features, state.valid)
         arrays = [tensor.contiguous().numpy() for tensor in inputs]
         results = self._request.infer(arrays, share_inputs=True, share_outputs=True)
         image, alpha, following, features = (
@@ -91,6 +100,7 @@ def _graph(openvino: Any, core: Any, generator: Generator) -> Any:
     example = (
         torch.zeros(1, shape.condition_channels, shape.height // 4, shape.width // 4),
         torch.zeros(1, shape.styles),
+        torch.zeros(1, 2, shape.height // 4, shape.width // 4),
         state.image,
         state.features,
         state.valid,

@@ -11,10 +11,14 @@ from ..generator import Generator, Output, State
 
 @dataclass(frozen=True, kw_only=True)
 class StepInput:
-    """condition [B, C, H/4, W/4], style [B, S], active [B] (bool): float32 on the CPU."""
+    """condition [B, C, H/4, W/4], style [B, S], motion [B, 2, H/4, W/4], active [B] (bool).
+
+    As `Generator.step` takes them, float32 on the CPU.
+    """
 
     condition: Tensor
     style: Tensor
+    motion: Tensor
     active: Tensor
 
 
@@ -50,7 +54,9 @@ class SerialStepper(Stepper):
         self._states = [self._empty] * slots
 
     @abstractmethod
-    def _step_one(self, condition: Tensor, style: Tensor, state: State) -> tuple[Output, State]:
+    def _step_one(
+        self, condition: Tensor, style: Tensor, motion: Tensor, state: State
+    ) -> tuple[Output, State]:
         """One slot's step, batch of one; must not change `state` in place."""
 
     @torch.inference_mode()
@@ -61,7 +67,7 @@ class SerialStepper(Stepper):
         for slot in batch.active.nonzero().flatten().tolist():
             one = slice(slot, slot + 1)
             output, self._states[slot] = self._step_one(
-                batch.condition[one], batch.style[one], self._states[slot]
+                batch.condition[one], batch.style[one], batch.motion[one], self._states[slot]
             )
             images[one], alphas[one] = output
         return Output(images, alphas)

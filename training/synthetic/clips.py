@@ -1,8 +1,5 @@
 """Training clips of synthetic people: pictures with labels, motion and landmarks in folders."""
 
-import json
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -12,6 +9,7 @@ import cv2
 import numpy as np
 from rich.progress import Progress
 
+from ..clip_format import save_clip
 from .actor import PARTS, Actor, check_size
 from .backdrop import backdrop, over
 from .bvh import HELD_OUT, TRAINING, load_capture
@@ -40,14 +38,10 @@ def make_clip(
 ) -> None:
     """Render a motion into a new folder; it appears whole or not at all.
 
-    rgba.npy uint8 [T, H, W, 4], parts.npy uint8 [T, H, W], motion.npy float16 [T, 2, H/4, W/4],
-    truth.npy and landmarks.npy float32 [T, 33, 4] (exact; noisy or truly detected, NaN where
-    nobody is found), times.npy float64 [T] seconds, clip.json.
+    truth: exact landmarks; landmarks: truly detected in the render, or noisy (see `clip_format`).
     """
-    path = Path(path)
     own = actor or Actor(style, size)
     own.reset()
-    times = np.arange(len(motion)) / motion.fps
     frames = [own.render(motion[t]) for t in range(len(motion))]
     if actor is None:
         own.close()
@@ -69,17 +63,16 @@ def make_clip(
         "seed": seed,
         "parts": list(PARTS),
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    np.save(temporary / "rgba.npy", rgba)
-    np.save(temporary / "parts.npy", np.stack([frame.parts for frame in frames]))
-    np.save(temporary / "motion.npy", np.stack([frame.motion for frame in frames]))
-    np.save(temporary / "truth.npy", truth)
-    np.save(temporary / "landmarks.npy", landmarks)
-    np.save(temporary / "times.npy", times.astype(np.float64))
-    (temporary / "clip.json").write_text(json.dumps(about, indent=1) + "\n")
-    temporary.rename(path)
+    save_clip(
+        path,
+        about,
+        rgba=rgba,
+        parts=np.stack([frame.parts for frame in frames]),
+        motion=np.stack([frame.motion for frame in frames]),
+        truth=truth,
+        landmarks=landmarks,
+        times=np.arange(len(motion)) / motion.fps,
+    )
 
 
 class _Maker:

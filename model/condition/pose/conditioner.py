@@ -25,7 +25,8 @@ class PoseConditioner:
         aspect = rgb.shape[1] / rgb.shape[0]
         joints = self._retargeter.update(landmarks, time_s, aspect=aspect, mirror=self._mirror)
         overlay = None if landmarks is None else np.ascontiguousarray(landmarks[:, [0, 1, 3]])
-        return Observation(condition=draw(joints, *self._size), landmarks=overlay)
+        planes = draw(joints, *self._size)
+        return Observation(condition=planes, points=joints, landmarks=overlay)
 
     def set_mirror(self, on: bool) -> None:
         """Mirror from the next frame on; the user is calibrated anew."""

@@ -57,30 +57,31 @@ def draw(joints: NDArray[np.float32], width: int, height: int) -> NDArray[np.flo
     the signed area of the triangle, which tells palm from back.
     """
     planes = np.zeros((2, CHANNELS // 2, height * width), np.float32)
-    grid = _grid(width, height)
+    points = grid(width, height)
     limbs = len(SHAPES)
-    near, along = _segments(grid, joints[_STARTS], joints[_ENDS])
-    planes[0, :limbs] = _soft(near * _SHARPNESS[:, None])
+    near, along = segments(points, joints[_STARTS], joints[_ENDS])
+    planes[0, :limbs] = soft(near * _SHARPNESS[:, None])
     z_start, z_end = joints[_STARTS, 2, None], joints[_ENDS, 2, None]
     planes[1, :limbs] = planes[0, :limbs] * (DEPTH_GAIN * (z_start + (z_end - z_start) * along))
     for i, corners in enumerate(PALMS):
-        palm, facing = _palm(grid, joints[list(corners), :2])
+        palm, facing = _palm(points, joints[list(corners), :2])
         planes[0, limbs + i], planes[1, limbs + i] = palm, palm * facing
     return planes.reshape(CHANNELS, height, width)
 
 
 @lru_cache(maxsize=8)
-def _grid(width: int, height: int) -> NDArray[np.float32]:
+def grid(width: int, height: int) -> NDArray[np.float32]:
+    """Centres of a raster's cells in picture heights, [2, P]."""
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32) + 0.5
-    return (np.stack([xs.ravel(), ys.ravel()]) / height).astype(np.float32)  # [2, P]
+    return (np.stack([xs.ravel(), ys.ravel()]) / height).astype(np.float32)
 
 
-def _segments(
-    grid: NDArray[np.float32], start: NDArray[np.float32], end: NDArray[np.float32]
+def segments(
+    points: NDArray[np.float32], start: NDArray[np.float32], end: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Squared distance of grid points to segments, and where along them: both [S, P]."""
+    """Squared distance of points to segments, and where along them: both [S, P]."""
     v = end[:, :2] - start[:, :2]
-    x, y = grid[0] - start[:, :1], grid[1] - start[:, 1:2]
+    x, y = points[0] - start[:, :1], points[1] - start[:, 1:2]
     squared = (v * v).sum(1, keepdims=True) + 1e-8
     along = np.clip((x * v[:, :1] + y * v[:, 1:]) / squared, 0, 1)
     x -= along * v[:, :1]
@@ -88,24 +89,24 @@ def _segments(
     return x * x + y * y, along
 
 
-def _soft(exponent: NDArray[np.float32]) -> NDArray[np.float32]:
+def soft(exponent: NDArray[np.float32]) -> NDArray[np.float32]:
     """exp(-exponent), computed only where it can be seen."""
     out = np.zeros_like(exponent)
     return np.exp(-exponent, out=out, where=exponent < CUTOFF)
 
 
 def _palm(
-    grid: NDArray[np.float32], corners: NDArray[np.float32]
+    points: NDArray[np.float32], corners: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], float]:
     """A soft triangle [P] and its signed, normalised area."""
     following = np.roll(corners, -1, axis=0)
     edges = following - corners
-    near, _ = _segments(grid, corners, following)
+    near, _ = segments(points, corners, following)
     a, b = corners[1] - corners[0], corners[2] - corners[0]
     area = float(a[0] * b[1] - a[1] * b[0])
     turn = 1.0 if area >= 0 else -1.0
-    offsets = grid[None] - corners[:, :, None]  # [3, 2, P]
+    offsets = points[None] - corners[:, :, None]  # [3, 2, P]
     sides = edges[:, :1] * offsets[:, 1] - edges[:, 1:] * offsets[:, 0]
     distance = np.where((sides * turn >= 0).all(0), 0, near.min(0))
     exponent = (distance / (2 * PALM_RADIUS**2)).astype(np.float32)
-    return _soft(exponent), float(np.clip(area / 6e-4, -1, 1))
+    return soft(exponent), float(np.clip(area / 6e-4, -1, 1))

@@ -1,0 +1,135 @@
+"""A look at a data set before training: what is in it, and whether it fits together."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.errors import InputError
+from .clip_format import clip_folders
+
+SAMPLED = 15
+"""Every so many frames ids are looked at."""
+KINDS = {
+    "rgba": ("|u1", (-4, -3, 4)),
+    "parts": ("|u1", (-4, -3)),
+    "motion": ("<f2", (2, -2, -1)),
+    "truth": ("<f4", (33, 4)),
+    "landmarks": ("<f4", (33, 4)),
+    "times": ("<f8", ()),
+}
+"""Type of each array, and its shape after the frames; -4 height, -3 width, -2 and -1 a quarter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """What a data set holds."""
+
+    clips: int
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    styles: dict[str, int]
+    parts: tuple[str, ...]
+    sources: tuple[str, ...]
+    unfinished: int
+
+    def __str__(self) -> str:
+        styles = ", ".join(f"{name} ({count} clips)" for name, count in self.styles.items())
+        rest = f"; {self.unfinished} unfinished clips are left out" if self.unfinished else ""
+        return (
+            f"{self.clips} clips, {self.frames} frames, {self.seconds / 60:.1f} minutes, "
+            f"{self.width}x{self.height}; styles: {styles}; shown: {', '.join(self.parts)}{rest}"
+        )
+
+
+def check(data: Path) -> Inventory:
+    """Look through a data set. Raises InputError naming the clip that does not fit, and why."""
+    picture = cv2.imread(str(data / "backdrop.png"))
+    if picture is None:
+        raise InputError(f"{data} is no data set: backdrop.png is missing or no picture")
+    folders = clip_folders(data)
+    about = [_about(folder) for folder in folders]
+    first = about[0]
+    height, width = picture.shape[:2]
+    used: set[int] = set()
+    seconds = 0.0
+    for folder, clip in zip(folders, about, strict=True):
+        if clip["parts"] != first["parts"]:
+            raise InputError(
+                f"{folder} labels other parts than {folders[0]}: clips of one data set must come "
+                "from one maker"
+            )
+        arrays = _arrays(folder, height, width)
+        seconds += float(arrays["times"][-1] - arrays["times"][0])
+        used |= _ids(folder, arrays["parts"], len(clip["parts"]))
+    return Inventory(
+        clips=len(folders),
+        frames=sum(int(clip["frames"]) for clip in about),
+        seconds=seconds,
+        width=width,
+        height=height,
+        styles=_styles(folders, about),
+        parts=tuple(first["parts"][i] for i in sorted(used) if i),
+        sources=tuple(sorted({str(clip.get("source", "unknown")) for clip in about})),
+        unfinished=sum(1 for path in data.glob(".*.tmp") if path.is_dir()),
+    )
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        about = json.loads((folder / "clip.json").read_text())
+        missing = {"style", "name", "frames", "parts", "detected"} - about.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{folder}: clip.json is damaged: {error}") from error
+    if missing:
+        raise InputError(f"{folder}: clip.json lacks {', '.join(sorted(missing))}")
+    return about
+
+
+def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
+    """Open a clip's arrays, all of one length and of the backdrop's size."""
+    sizes = {-4: height, -3: width, -2: height // 4, -1: width // 4}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, (kind, shape) in KINDS.items():
+        path = folder / f"{name}.npy"
+        try:
+            array = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is missing or damaged: {error}") from error
+        frames = len(arrays["rgba"]) if arrays else len(array)
+        wanted = (frames, *(sizes.get(side, side) for side in shape))
+        if array.shape != wanted or array.dtype != np.dtype(kind):
+            raise InputError(
+                f"{path} is {array.dtype} {array.shape}; {np.dtype(kind)} {wanted} is expected, "
+                "by the backdrop's size and the first array's frames"
+            )
+        arrays[name] = array
+    if len(arrays["times"]) < 2 or not (np.diff(arrays["times"]) > 0).all():
+        raise InputError(f"{folder}: its times must rise, and there must be two frames at least")
+    return arrays
+
+
+def _ids(folder: Path, parts: NDArray[np.uint8], known: int) -> set[int]:
+    found = {int(i) for i in np.unique(parts[::SAMPLED])}
+    if max(found) >= known:
+        raise InputError(f"{folder}/parts.npy holds the id {max(found)}; clip.json names {known}")
+    return found
+
+
+def _styles(folders: list[Path], about: list[dict[str, Any]]) -> dict[str, int]:
+    names: dict[int, str] = {}
+    for folder, clip in zip(folders, about, strict=True):
+        number, name = int(clip["style"]), str(clip["name"])
+        if names.setdefault(number, name) != name:
+            raise InputError(f"{folder}: style {number} is {name!r} here, {names[number]!r} before")
+    if missing := sorted(set(range(max(names) + 1)) - names.keys()):
+        raise InputError(f"no clips of style {missing[0]}; there are {max(names) + 1} styles")
+    counts = Counter(int(clip["style"]) for clip in about)
+    return {names[number]: counts[number] for number in sorted(names)}

@@ -1,0 +1,51 @@
+"""How clips lie on disk: a folder each, in a data set that shares a backdrop.
+
+DATA/backdrop.png         what is behind everybody, [H, W]
+DATA/NAME/rgba.npy        uint8 [T, H, W, 4], straight alpha
+DATA/NAME/parts.npy       uint8 [T, H, W], ids of what is shown; 0: nobody
+DATA/NAME/motion.npy      float16 [T, 2, H/4, W/4], pixels of the full size (x right, y down):
+                          what is at p now was at p + motion one frame earlier
+DATA/NAME/truth.npy       float32 [T, 33, 4], where the landmarks are in the picture: x, y in
+                          0..1, z as x, visibility
+DATA/NAME/landmarks.npy   the same as a detector found them live; NaN where it found nobody
+DATA/NAME/times.npy       float64 [T], seconds
+DATA/NAME/clip.json       style (its number), name (of the style), fps, frames, size, detected,
+                          source, parts (names of the ids)
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.errors import InputError
+
+
+def save_clip(path: Path, about: dict[str, Any], **arrays: NDArray[Any]) -> None:
+    """Write a clip's folder; it appears whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, values in arrays.items():
+        np.save(temporary / f"{name}.npy", values)
+    (temporary / "clip.json").write_text(json.dumps(about, indent=1) + "\n")
+    temporary.rename(path)
+
+
+def clip_folders(folder: Path) -> list[Path]:
+    """Find every finished clip below `folder`; raises InputError where there is none."""
+    found = [path.parent for path in sorted(folder.rglob("clip.json"))]
+    if not found:
+        raise no_clips(folder)
+    return found
+
+
+def no_clips(folder: Path) -> InputError:
+    """Say that there is nothing to train on, and what would make some."""
+    return InputError(
+        f"no clips in {folder}: make some with `rotolive synth actor` or `rotolive prepare`"
+    )

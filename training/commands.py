@@ -1,0 +1,223 @@
+"""The commands that make models: prepare or synth, train, evaluate."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ..model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
+from .config import PRESETS, Part
+
+
+def prepare(
+    videos: Positional[list[Path]],
+    out: Path,
+    condition: Literal["pose"] = "pose",
+    style: str | None = None,
+    size: int = 256,
+    seconds: float = 10.0,
+    workers: int = 1,
+) -> None:
+    """Make a training set of your own dance videos: one dancer, in full, before a still camera.
+
+    Args:
+        videos: Files that FFmpeg reads. Each is a style of its own, named after the file.
+        out: Folder of the data set; more videos can join it later, done ones are not done again.
+        condition: What the model is going to be driven by.
+        style: One name for what all these videos show, in place of a style each.
+        size: Width and height of the pictures.
+        seconds: Length of the clips at most.
+        workers: Videos that are worked on side by side.
+    """
+    from rich.progress import Progress
+
+    at_least("seconds", seconds, 1)
+    at_least("workers", workers, 1)
+    try:
+        from .prepare.videos import prepare as run
+    except ImportError as error:
+        raise train_extra(error) from error
+    with Progress() as progress:
+        bar = progress.add_task("preparing", total=1.0)
+        accounts = run(
+            videos,
+            out,
+            size=size,
+            style=style,
+            seconds=seconds,
+            workers=workers,
+            report=lambda share: progress.update(bar, completed=share),
+        )
+    for account in accounts:
+        print(account)
+
+
+def synth(
+    what: Positional[Literal["actor"]],
+    out: Path,
+    clips: int = 48,
+    seconds: float = 10.0,
+    seed: int = 0,
+    size: int = 256,
+    workers: int = 1,
+    detect_share: float = 0.9,
+) -> None:
+    """Make a licence-clean training set.
+
+    Args:
+        what: The maker: actor, a rigged human that dances.
+        out: Folder of the data set; finished clips in it are kept.
+        clips: How many clips, in turns over the styles.
+        seconds: Length of each.
+        seed: Another seed makes other motion.
+        size: Width and height of the pictures.
+        workers: Processes that render side by side.
+        detect_share: Share of clips whose landmarks MediaPipe finds in the render; the others'
+            are made by a noise model.
+    """
+    for name, value in (("clips", clips), ("seconds", seconds), ("workers", workers)):
+        at_least(name, value, 1)
+    try:
+        from .synthetic.clips import synth_actor
+    except ImportError as error:
+        raise train_extra(error) from error
+    synth_actor(
+        out,
+        clips=clips,
+        seconds=seconds,
+        seed=seed,
+        size=size,
+        workers=workers,
+        detect_share=detect_share,
+    )
+
+
+def train(
+    data: Positional[Path],
+    out: Positional[Path],
+    name: str = "dancer",
+    preset: Literal["dancer", "smoke"] = "dancer",
+    steps: int | None = None,
+    minutes: float | None = None,
+    warm_start: str | None = None,
+    batch: int | None = None,
+    crop: int | None = None,
+    rate: float | None = None,
+    without: tuple[Part, ...] = (),
+    device: str | None = None,
+    threads: int = 2,
+    seed: int = 0,
+) -> None:
+    """Train a model on a data set; the same command goes on where it stopped.
+
+    Args:
+        data: What `rotolive prepare` or `rotolive synth` made.
+        out: Folder of the run: checkpoint, samples, events for TensorBoard, package.
+        name: What the model is called.
+        preset: Settings to start from.
+        steps: Iterations in all, in place of the preset's.
+        minutes: Stop after this long, ready to go on.
+        warm_start: A package whose weights to begin from.
+        batch: Streams that are stepped together.
+        crop: Width of the window that is trained on, in pixels; 0: the whole picture.
+        rate: Learning rate.
+        without: Parts of the method to leave out, to see what they are good for.
+        device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
+        threads: Cores to use.
+        seed: Seed of everything random.
+    """
+    from rich.progress import Progress
+
+    for option, value in (("threads", threads), ("batch", batch), ("steps", steps)):
+        at_least(option, value, 1)
+    at_least("crop", crop, 0)
+    given = {"steps": steps, "batch": batch, "crop": crop, "rate": rate}
+    try:
+        from .run import pick_device
+        from .run import train as run
+    except ImportError as error:
+        raise train_extra(error) from error
+    config = replace(
+        PRESETS[preset](),
+        device=pick_device(device),
+        threads=threads,
+        seed=seed,
+        without=without,
+        **{option: value for option, value in given.items() if value is not None},
+    )
+    with Progress() as progress:
+        bar = progress.add_task("training", total=config.steps)
+
+        def report(step: int, terms: dict[str, float]) -> None:
+            text = " ".join(f"{term} {value:.3f}" for term, value in terms.items())
+            progress.update(bar, completed=step, description=f"{step} {text}")
+            if step % 50 == 0 and not progress.console.is_terminal:
+                print(step, text, flush=True)
+
+        path = run(
+            data,
+            out,
+            config,
+            name=name,
+            warm_start=warm_start,
+            minutes=minutes,
+            tell=progress.console.print,
+            report=report,
+        )
+    print(path)
+
+
+def evaluate(
+    model: Positional[Model],
+    clips: Positional[Path],
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    report: Path | None = None,
+    frames: int = 120,
+    count: int | None = None,
+    drift: int = 2000,
+    device: str | None = None,
+) -> None:
+    """Score a model on clips with a truth; prints JSON.
+
+    Args:
+        model: A bundled model's name or a package's path.
+        clips: What `rotolive prepare` or `rotolive synth` made, of other videos or
+            another seed than the model was trained with.
+        json_file: Write the figures here as well.
+        report: Folder for a page with the figures, pictures and plots.
+        frames: Of each clip.
+        count: Clips to take; all, when left out.
+        drift: Frames of one long dance, to see whether pictures get worse; 0: none.
+        device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..model import package
+
+    at_least("frames", frames, 2)
+    at_least("count", count, 1)
+    at_least("drift", drift, 0)
+    check_folder_of(json_file)
+    opened = package.load(model)
+    try:
+        from .evaluate import evaluate as run
+        from .report import write_report
+        from .run import pick_device
+    except ImportError as error:
+        raise train_extra(error) from error
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("evaluating", total=1.0)
+        figures, evaluation = run(
+            opened,
+            clips,
+            frames=frames,
+            clips=count,
+            drift=drift,
+            device=pick_device(device),
+            report=lambda share: progress.update(bar, completed=share),
+        )
+    show(figures, json_file)
+    if report is not None:
+        print(write_report(report, figures, evaluation))

@@ -1,0 +1,152 @@
+"""What a painted frame is held against: the terms of the objective, and the critics."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..model.generator import Details, Generator, Output, State
+from ..model.layers import warp
+from . import losses
+from .clips import Batch
+from .config import TrainConfig
+from .discriminators import Critics, History, Judged, close_ups
+from .landmarker import PoseDistance
+
+
+class Painted(NamedTuple):
+    """A step: the state before it, what it painted, the state after it, and its details."""
+
+    state: State
+    output: Output
+    following: State
+    details: Details
+
+
+class Objective:
+    """Weighs a step of `generator`, and steps the critics."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        generator: Generator,
+        critics: Critics,
+        critic_optimizer: torch.optim.Optimizer,
+        history: History,
+        part_table: Tensor,
+    ) -> None:
+        self.config, self.generator, self.history = config, generator, history
+        self.critics, self.critic_optimizer = critics, critic_optimizer
+        self.device = torch.device(config.device)
+        self.part_table = part_table.to(self.device)
+        self.perceptual = losses.Perceptual().to(self.device) if config.weights.perceptual else None
+        self.pose = PoseDistance().to(self.device) if config.weights.pose else None
+
+    def autocast(self) -> torch.autocast:
+        """Half precision where it does no harm."""
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def terms(self, batch: Batch, made: Painted, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Weigh everything but the critics; what is dear counts double at every other step."""
+        state, output, following, details = made
+        self._note(batch, output)
+        weights = self.config.weights
+        emphasis = losses.part_weights(batch.parts, self.part_table)
+        painted = following.image.float()
+        small_parts = batch.parts[:, 2::4, 2::4]
+        inside = (small_parts > 0)[:, None].float()
+        found = {
+            "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
+            "painted": losses.weighted_l1(details.painted.float(), batch.target, emphasis),
+            "gradient": losses.gradient_l1(painted, batch.target, emphasis),
+            "change": self._change(batch, state, painted),
+            "warped": self._warped(batch, details, emphasis),
+            "flow": losses.flow_error(
+                details.flow, batch.motion, inside, batch.motion_known & (state.valid > 0.5)
+            ),
+            "parts": F.cross_entropy(
+                self.generator.part_logits(details.features.float()), small_parts
+            ),
+        }
+        if self.perceptual is not None and step % 2 == 0:
+            found["perceptual"] = 2 * self._perceptual(batch, output)
+        if self.pose is not None and step % 2 == 0:
+            found["pose"] = 2 * self._pose(batch, output, step)
+        total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
+        return total, {name: float(term.detach()) for name, term in found.items()}
+
+    def _change(self, batch: Batch, state: State, image: Tensor) -> Tensor:
+        """What moved along should change as in truth, where it was to be seen before."""
+        going_on = (state.valid > 0.5) & ~batch.start & batch.motion_known
+        motion = F.interpolate(batch.motion, image.shape[-2:], mode="bilinear")
+        seen = losses.same_part(batch.parts, batch.parts_before, motion)
+        both = torch.cat([state.image.detach(), batch.before], 1)
+        painted, true = warp(both, motion, self.generator.grid_for(both)).chunk(2, 1)
+        figure = 0.3 + 0.7 * (batch.parts > 0)[:, None]
+        where = figure * seen * going_on[:, None, None, None]
+        return losses.weighted_l1(image - painted, batch.target - true, where)
+
+    def _warped(self, batch: Batch, details: Details, emphasis: Tensor) -> Tensor:
+        """The true frame before, moved by the flow, should be the true frame: at any gap."""
+        going_on = (~batch.start)[:, None, None, None].float()
+        moved = warp(batch.before, details.flow, self.generator.grid_for(batch.before))
+        return losses.weighted_l1(moved, batch.target, emphasis * going_on)
+
+    def _perceptual(self, batch: Batch, output: Output) -> Tensor:
+        """The picture at half size, and faces and hands as they are."""
+        assert self.perceptual is not None
+        pair = output.image.float(), self.composite(batch.target)
+        half = [F.avg_pool2d(x, 2) for x in pair]
+        close = [close_ups(x, batch.crops) for x in pair]
+        with self.autocast():
+            return self.perceptual(*half) + self.perceptual(*close)
+
+    def _pose(self, batch: Batch, output: Output, step: int) -> Tensor:
+        """Would a detector find the same pose? Asked of half of the streams in turns."""
+        assert self.pose is not None
+        half = slice(step // 2 % 2, None, 2)
+        pair = output.image.float()[half], self.composite(batch.target[half])
+        with self.autocast():
+            return self.pose(*pair, batch.body[half], batch.reach[half])
+
+    def composite(self, image: Tensor) -> Tensor:
+        """Premultiplied RGBA over the backdrop, in -1..1."""
+        return self.generator.over_backdrop(image) * 2 - 1
+
+    def adversarial(self, batch: Batch, output: Output, terms: dict[str, float]) -> Tensor:
+        """Step the critics, then return what the generator pays them."""
+        pair = self.composite(batch.target), output.image.float()
+        *films, flows = self.history.successions(pair[1])
+        real, fake = (
+            Judged(
+                image=image,
+                planes=batch.condition,
+                close=close_ups(image, batch.crops),
+                film=film,
+                flows=flows,
+            )
+            for image, film in zip(pair, films, strict=True)
+        )
+        self.critics.requires_grad_(True)
+        with self.autocast():
+            on_real, on_fake = self.critics(real), self.critics(fake.detach())
+        loss = losses.critic_loss(on_real, on_fake)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if torch.isfinite(loss):
+            self.critic_optimizer.step()
+        self.critics.requires_grad_(False)
+        with self.autocast():
+            on_fake = self.critics(fake)
+        pays = losses.generator_adversarial(on_fake)
+        match = losses.feature_matching(on_real, on_fake)
+        terms |= {"critic": float(loss.detach()), "matching": float(match.detach())}
+        weights = self.config.weights
+        return weights.adversarial * pays + weights.feature_matching * match
+
+    def _note(self, batch: Batch, output: Output) -> None:
+        if "successions" not in self.config.without:
+            known = batch.motion * batch.motion_known[:, None, None, None]
+            true = self.composite(batch.target)
+            self.history.push(output.image.float(), true, known, batch.start)

@@ -1,0 +1,1 @@
+"""Your own videos, made into clips to train on."""
