@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from rotolive.model import package
 from rotolive.model.errors import InputError
 from rotolive.training import metrics
-from rotolive.training.evaluate import COPY, FORGETFUL, MODEL, drift_of, evaluate
+from rotolive.training.evaluate import COPY, FORGETFUL, MODEL, STEADIED, drift_of, evaluate
 from rotolive.training.losses import same_part
 from rotolive.training.report import MEANINGS, write_report
 from rotolive.training.synthetic.clips import synth_actor
@@ -83,6 +83,22 @@ def test_what_was_hidden_before_is_no_warping_error() -> None:
     assert not same_part(now[None], torch.zeros_like(before)[None], motion)[0, 0, :, 2:6].any()
 
 
+def test_steadying_follows_what_moves_and_lets_go_of_what_changes() -> None:
+    steady, rng = metrics.Steadying(), torch.Generator().manual_seed(0)
+    picture = F.interpolate(torch.rand(1, 3, 24, 24, generator=rng), (96, 96), mode="bicubic")
+    picture = picture.clamp(0, 1)
+    errors, kept = [], []
+    for shift in range(0, 12, 2):
+        true = picture.roll(shift, 3)
+        noisy = (true + 0.02 * torch.randn(true.shape, generator=rng)).clamp(0, 1)
+        inner = slice(16, -16)
+        errors.append(float((noisy - true)[..., inner, inner].abs().mean()))
+        kept.append(float((steady(noisy) - true)[..., inner, inner].abs().mean()))
+    assert np.mean(kept[2:]) < 0.8 * np.mean(errors[2:])
+    other = 1 - picture
+    assert float((steady(other) - other).abs().mean()) < 0.01
+
+
 def test_drift_is_the_fall_from_the_first_to_the_last() -> None:
     assert drift_of([30.0] * 200 + [20.0] * 100 + [29.0] * 200) == 1.0
 
@@ -97,7 +113,8 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_dancer_is_scored_and_reported(held_out: Path, tmp_path: Path) -> None:
     figures, evaluation = evaluate(package.load("dancer"), held_out, frames=30, drift=40)
     rows = figures["rows"]
-    assert set(rows) == {MODEL, FORGETFUL, COPY}
+    assert set(rows) == {MODEL, FORGETFUL, STEADIED, COPY}
+    assert rows[STEADIED]["warping_error"] < rows[FORGETFUL]["warping_error"]
     assert figures["frames"] == 29 and figures["drift_frames"] == 40
     for row in rows.values():
         assert set(MEANINGS) <= set(row) and np.isfinite(list(row.values())).all()

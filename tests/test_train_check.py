@@ -187,6 +187,24 @@ def test_gradients_that_stay_no_numbers_stop_the_run(
         train(data, tmp_path / "run", setting(steps=40))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_out_of_memory_names_the_knobs(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("rotolive.training.loop.Generator.step_with_details", fail)
+    with pytest.raises(TrainingStopped, match=r"batches of 2 windows of 48x64: .* --batch"):
+        train(data, tmp_path / "run", setting())
+
+
 FULL = """
 import resource, signal, sys
 from pathlib import Path

@@ -16,7 +16,7 @@ class LossWeights:
     reconstruction: float = 10.0
     painted: float = 3.0
     gradient: float = 5.0
-    change: float = 40.0
+    change: float = 100.0
     warped: float = 3.0
     flow: float = 0.3
     parts: float = 0.2

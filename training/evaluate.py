@@ -1,4 +1,4 @@
-"""How good a packaged model is on clips with a truth, beside two references.
+"""How good a packaged model is on clips with a truth, beside references.
 
 The condition is what the live path makes of the clip's landmarks; nothing of the truth leaks in.
 """
@@ -27,12 +27,15 @@ from .clip_format import clip_folders
 from .clips import Clip, premultiplied
 from .follow import compare
 from .losses import Perceptual, same_part
+from .metrics import to_bytes
 from .synthetic.detect import detect
 
-MODEL, FORGETFUL, COPY = "model", "without memory", "previous true frame"
-VARIANTS = (MODEL, FORGETFUL, COPY)
-"""Without memory: the same weights, every frame painted as the first one. The previous true frame
-has seen the truth: a model near its figures is a good one."""
+MODEL, FORGETFUL, STEADIED = "model", "without memory", "steadied afterwards"
+COPY = "previous true frame"
+VARIANTS = (MODEL, FORGETFUL, STEADIED, COPY)
+"""Without memory: the same weights, every frame painted as the first one. Steadied afterwards:
+that, blended with its own past along optical flow, as video stylization does. The previous true
+frame has seen the truth: a model near its figures is a good one."""
 DRIFT_SPAN, DRIFT_LOOP = 200, 120
 
 Floats = NDArray[np.float32]
@@ -110,13 +113,14 @@ class Evaluation:
     def play(self, clip: Clip, frames: int) -> None:
         """Play the first frames of a clip, and score them all but the first."""
         style = self._style(clip)
-        memory = self._blank()
+        memory, steady = self._blank(), metrics.Steadying()
         before: dict[str, Tensor] = {}
         films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*VARIANTS, "truth")}
         for moment in self._moments(clip, frames):
             now = {"truth": moment.truth, COPY: before.get("truth", moment.truth)}
             now[MODEL] = self._paint(moment, style, memory, timed=True)
             now[FORGETFUL] = self._paint(moment, style, self._blank())
+            now[STEADIED] = steady(now[FORGETFUL])
             for name, picture in now.items():
                 films[name].append(to_bytes(picture))
             if before:
@@ -124,7 +128,7 @@ class Evaluation:
             before = now
         self._score_poses(films)
         middle = len(films["truth"]) // 2
-        self.pictures.append([films[name][middle] for name in ("truth", *VARIANTS[:2])])
+        self.pictures.append([films[name][middle] for name in ("truth", MODEL, FORGETFUL)])
 
     @torch.no_grad()
     def drift(self, clip: Clip, frames: int) -> None:
@@ -239,11 +243,6 @@ class Evaluation:
 def pooled(features: list[Tensor]) -> Floats:
     """Mean over the picture of the deepest features [B, F]."""
     return features[-1].mean((2, 3)).cpu().numpy()
-
-
-def to_bytes(picture: Tensor) -> NDArray[np.uint8]:
-    """[1, 3, H, W] in 0..1 -> uint8 [H, W, 3]."""
-    return (picture[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 def drift_of(found: list[float]) -> float:

@@ -88,7 +88,7 @@ class Trainer:
         """Go on for `steps` iterations; yields the terms of each."""
         for _ in range(steps):
             started = time.perf_counter()
-            terms = self._iterate()
+            terms = self._guarded()
             self.step_index += 1
             terms["seconds"] = time.perf_counter() - started
             yield terms
@@ -160,6 +160,20 @@ class Trainer:
     @property
     def _progress(self) -> float:
         return self.step_index / self.config.steps
+
+    def _guarded(self) -> dict[str, float]:
+        try:
+            return self._iterate()
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(
+                error
+            ):
+                raise
+            raise TrainingStopped(
+                f"out of memory with batches of {self.config.batch} windows of "
+                f"{self.streams.window}x{self.streams.height}: a smaller --batch or a narrower "
+                "--crop needs less"
+            ) from error
 
     def _iterate(self) -> dict[str, float]:
         self._set_rates()
