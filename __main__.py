@@ -203,7 +203,7 @@ def models(path: Positional[str] = "", as_json: bool = False) -> None:
 
 
 def bench(
-    what: Positional[Literal["live", "echo", "transport", "runtime", "follow", "soak"]],
+    what: Positional[Literal["live", "echo", "transport", "runtime", "follow", "soak", "train"]],
     model: Model = "dancer",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seconds: float | None = None,
@@ -216,7 +216,7 @@ def bench(
         what: live: frame rate, latency and motion lag over WebRTC (--model identity: against
             stock aiortc). echo: that without a model. transport: that, 1280x720, 20 viewers and a
             bad network. runtime: each runtime's step. follow: does the dancer do what the person
-            does? (needs the train extra). soak: memory and drift.
+            does? (needs the train extra). soak: memory and drift. train: each preset's speed.
         json_file: Write the figures here as well.
         seconds: How long to measure (15); follow takes its own time. Of transport: how long it
             takes in all (40); above 120 it opens and closes sessions and overloads the model too.
@@ -238,7 +238,7 @@ def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) ->
         from .stream.transport import bench_transport
 
         return bench_transport(seconds)
-    if what in ("follow", "soak"):
+    if what in ("follow", "soak", "train"):
         return _measure_in_process(what, model, seconds, runtime, clip)
     from .stream.bench import bench_dance, bench_echo
 
@@ -252,6 +252,12 @@ def _measure_in_process(
 ) -> dict[str, Any]:
     from .model.live import open_model
 
+    if what == "train":
+        try:
+            from .training.bench import bench_train
+        except ImportError as error:
+            raise train_extra(error) from error
+        return bench_train(seconds)
     opened = open_model(model, slots=1, runtime=runtime)
     if what == "soak":
         from .stream.soak import bench_soak

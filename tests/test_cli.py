@@ -17,7 +17,7 @@ from browser import free_port, write_movie
 from rotolive.model.package import bundled_models
 
 ROTOLIVE = [sys.executable, "-m", "rotolive"]
-COMMANDS = ("demo", "serve", "render", "models", "synth", "train", "bench")
+COMMANDS = ("demo", "serve", "render", "models", "prepare", "synth", "train", "evaluate", "bench")
 
 
 def rotolive(*arguments: object, code: int = 0) -> str:
@@ -147,6 +147,12 @@ def test_a_damaged_package_is_refused(tmp_path: Path) -> None:
         said = rotolive(*command, damaged, code=2)
         assert "damaged.safetensors cannot be read" in said
     assert "cannot be read" in rotolive("bench", "live", "--model", damaged, code=2)
+
+
+def test_bench_train_measures_each_preset() -> None:
+    said = json.loads(rotolive("bench", "train", "--seconds", "1"))
+    assert [row["preset"] for row in said["rows"]] == ["nano", "live"]
+    assert all(row["frames_per_s"] > 0 and 0 < row["loading"] < 1 for row in said["rows"])
 
 
 def test_bench_soak_writes_its_figures(movie: Path, tmp_path: Path) -> None:

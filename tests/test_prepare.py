@@ -108,6 +108,16 @@ def test_a_second_video_is_a_second_style_framed_alike(made: Path, movie: Movie)
     assert open_data(made).styles == ("my dance", "other")
 
 
+def test_another_video_of_the_same_name_is_refused(made: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "my dance.mp4", [backdrop(128)] * 30)
+    with pytest.raises(InputError, match="another video named my_dance"):
+        prepare([path], made, size=128)
+    twice = [tmp_path / "my dance.mp4", tmp_path / "my_dance.mp4"]
+    twice[1].write_bytes(twice[0].read_bytes())
+    with pytest.raises(InputError, match="two of the videos are named my_dance"):
+        prepare(twice, tmp_path / "data", size=128)
+
+
 def test_another_size_is_refused(made: Path, movie: Movie) -> None:
     with pytest.raises(InputError, match="128 pixels, not 256"):
         prepare([movie.path], made)

@@ -17,6 +17,7 @@ class LossWeights:
     painted: float = 3.0
     gradient: float = 5.0
     change: float = 100.0
+    repainting: float = 0.5
     warped: float = 3.0
     flow: float = 0.3
     parts: float = 0.2

@@ -70,7 +70,7 @@ class Trainer:
             config, self.generator, self.critics, self.critic_optimizer, self.history, part_table
         )
         self.step_index = 0
-        self._skipped = 0
+        self._skipped, self._loading = 0, 0.0
         self.origin = ""
 
     def _shape(self, parts: int) -> GeneratorConfig:
@@ -87,10 +87,10 @@ class Trainer:
     def run(self, steps: int) -> Iterator[dict[str, float]]:
         """Go on for `steps` iterations; yields the terms of each."""
         for _ in range(steps):
-            started = time.perf_counter()
+            started, self._loading = time.perf_counter(), 0.0
             terms = self._guarded()
             self.step_index += 1
-            terms["seconds"] = time.perf_counter() - started
+            terms |= {"seconds": time.perf_counter() - started, "loading": self._loading}
             yield terms
 
     def save(self, path: Path) -> None:
@@ -209,7 +209,9 @@ class Trainer:
         return {"loss": float(total.detach()), **terms}
 
     def _next(self) -> Batch:
+        began = time.perf_counter()
         batch = self.streams.next().to(self.device)
+        self._loading += time.perf_counter() - began
         if "prior" not in self.config.without:
             return batch
         target, before = (self._over_backdrop(x) for x in (batch.target, batch.before))

@@ -56,11 +56,13 @@ class Objective:
         painted = following.image.float()
         small_parts = batch.parts[:, 2::4, 2::4]
         inside = (small_parts > 0)[:, None].float()
+        seen = self._seen(batch, state)
         found = {
             "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
             "painted": losses.weighted_l1(details.painted.float(), batch.target, emphasis),
             "gradient": losses.gradient_l1(painted, batch.target, emphasis),
-            "change": self._change(batch, state, painted),
+            "change": self._change(batch, state, painted, seen),
+            "repainting": (details.mask.float() * seen * emphasis).mean(),
             "warped": self._warped(batch, details, emphasis),
             "flow": losses.flow_error(
                 details.flow, batch.motion, inside, batch.motion_known & (state.valid > 0.5)
@@ -76,16 +78,24 @@ class Objective:
         total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
         return total, {name: float(term.detach()) for name, term in found.items()}
 
-    def _change(self, batch: Batch, state: State, image: Tensor) -> Tensor:
-        """What moved along should change as in truth, where it was to be seen before."""
+    def _seen(self, batch: Batch, state: State) -> Tensor:
+        """Where [B, 1, H, W] memory holds what is to be shown, as far as exact motion tells."""
         going_on = (state.valid > 0.5) & ~batch.start & batch.motion_known
-        motion = F.interpolate(batch.motion, image.shape[-2:], mode="bilinear")
+        motion = self._full_motion(batch)
         seen = losses.same_part(batch.parts, batch.parts_before, motion)
+        return seen * going_on[:, None, None, None]
+
+    @staticmethod
+    def _full_motion(batch: Batch) -> Tensor:
+        return F.interpolate(batch.motion, batch.target.shape[-2:], mode="bilinear")
+
+    def _change(self, batch: Batch, state: State, image: Tensor, seen: Tensor) -> Tensor:
+        """What moved along should change as in truth, where it was to be seen before."""
+        motion = self._full_motion(batch)
         both = torch.cat([state.image.detach(), batch.before], 1)
         painted, true = warp(both, motion, self.generator.grid_for(both)).chunk(2, 1)
         figure = 0.3 + 0.7 * (batch.parts > 0)[:, None]
-        where = figure * seen * going_on[:, None, None, None]
-        return losses.weighted_l1(image - painted, batch.target - true, where)
+        return losses.weighted_l1(image - painted, batch.target - true, figure * seen)
 
     def _warped(self, batch: Batch, details: Details, emphasis: Tensor) -> Tensor:
         """The true frame before, moved by the flow, should be the true frame: at any gap."""

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter1d
 from ...model.condition.pose.detect import PoseDetector
 from ...model.condition.pose.skeleton import to_joints
 from ...model.errors import InputError
-from ...model.video import VideoReader
+from ...model.video import TimedPicture, VideoReader
 from ..clip_format import save_clip
 from .frame import PARTS, cut_out, label, motion
 from .survey import SEEN, Framing, Window, survey
@@ -48,6 +48,7 @@ class Account:
     """What became of one video's frames."""
 
     video: str
+    bytes: int
     style: str
     frames: int = 0
     used: int = 0
@@ -75,7 +76,12 @@ class Job:
     @property
     def stem(self) -> str:
         """What its clips' names begin with."""
-        return re.sub(r"[^\w.-]+", "_", self.video.stem)
+        return _stem(self.video)
+
+    @property
+    def account_file(self) -> Path:
+        """Where it is noted that the video is done."""
+        return self.out / f"{self.stem}.account.json"
 
 
 def prepare(
@@ -97,7 +103,6 @@ def prepare(
     _check(videos, size)
     names = [style or video.stem for video in videos]
     numbers = _number(out, names)
-    done = {path.stem: path for path in out.glob("*.account.json")}
     framing = _framing(out, videos[0], size)
     jobs = [
         Job(
@@ -111,11 +116,9 @@ def prepare(
         )
         for video, name in zip(videos, names, strict=True)
     ]
-    known, fresh = [], []
-    for job in jobs:
-        (known if f"{job.stem}.account" in done else fresh).append(job)
-    accounts = [Account(**json.loads(_account_of(job).read_text())) for job in known]
-    return [*accounts, *_work(fresh, workers, report)]
+    done = {job: _account_of(job) for job in jobs}
+    fresh = [job for job, account in done.items() if account is None]
+    return [*filter(None, done.values()), *_work(fresh, workers, report)]
 
 
 def prepare_video(job: Job, report: Callable[[float], None] = lambda share: None) -> Account:
@@ -127,31 +130,51 @@ def prepare_video(job: Job, report: Callable[[float], None] = lambda share: None
         backdrop = seen.backdrop(window, job.size)
     except InputError as error:
         raise InputError(f"{job.video}: {error}") from error
-    account = Account(video=job.video.name, style=job.name)
+    account = Account(video=job.video.name, bytes=job.video.stat().st_size, style=job.name)
     for left_over in job.out.glob(f"{job.stem}-[0-9][0-9][0-9]"):
         shutil.rmtree(left_over)
-    for moments in _runs(video, window, job, account):
-        _write(job, moments, backdrop, account.clips, video.fps)
+    for moments in _runs(job, video, _Cutter(window, backdrop), account):
+        _write(job, moments, account.clips, min(video.fps, FASTEST))
         account.clips += 1
         account.used += len(moments)
         report(account.frames / max(video.frames, account.frames))
     if not account.clips:
         reasons = ", ".join(f"{count} {why}" for why, count in account.skipped.items())
         raise InputError(f"{job.video}: no clip came of its {account.frames} frames: {reasons}")
-    _account_of(job).write_text(json.dumps(asdict(account), indent=1) + "\n")
+    job.account_file.write_text(json.dumps(asdict(account), indent=1) + "\n")
     return account
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Moment:
     time_s: float
-    picture: Picture
-    mask: Floats
+    rgba: Picture
+    motion: NDArray[np.float16]
     landmarks: Floats
 
 
+class _Cutter:
+    """Makes moments of pictures that follow each other."""
+
+    def __init__(self, window: Window, backdrop: Picture) -> None:
+        self.window, self.backdrop = window, backdrop
+        self.before: Picture | None = None
+
+    def cut(self, picture: Picture) -> Picture:
+        """Cut the window out of a video's picture."""
+        return self.window.cut(picture, len(self.backdrop)).astype(np.uint8)
+
+    def moment(self, time_s: float, picture: Picture, landmarks: Floats, mask: Floats) -> _Moment:
+        """Tell the dancer in a window's picture from the backdrop, and how it moved."""
+        rgba = cut_out(picture, self.backdrop, mask)
+        before = picture if self.before is None else self.before
+        self.before = picture
+        moved = motion(picture, before, rgba[..., 3])
+        return _Moment(time_s=time_s, rgba=rgba, motion=moved, landmarks=landmarks)
+
+
 def _runs(
-    video: VideoReader, window: Window, job: Job, account: Account
+    job: Job, video: VideoReader, cutter: _Cutter, account: Account
 ) -> Iterator[list[_Moment]]:
     """Stretches of good frames, none longer than a clip may be; counts what is skipped."""
     skipped: Counter[str] = Counter()
@@ -165,30 +188,33 @@ def _runs(
         else:
             skipped[STUB] += len(run)
         run.clear()
+        cutter.before = None
 
     try:
-        for time_s, picture in _frames(video, window, job.size):
+        for frame in _frames(video):
             account.frames += 1
-            found = detector.detect_with_mask(picture, time_s)
+            picture = cutter.cut(frame.rgb)
+            found = detector.detect_with_mask(picture, frame.time_s)
             if found is None or not _is_inside(found[0]):
                 skipped[NOBODY if found is None else OUTSIDE] += 1
                 yield from end()
                 continue
-            if run and (len(run) >= longest or _is_cut(run[-1].picture, picture)):
+            if run and (len(run) >= longest or _is_cut(cutter.before, picture)):
                 yield from end()
-            run.append(_Moment(time_s=time_s, picture=picture, landmarks=found[0], mask=found[1]))
+            run.append(cutter.moment(frame.time_s, picture, *found))
         yield from end()
     finally:
         detector.close()
         account.skipped = {why: count for why, count in skipped.items() if count}
 
 
-def _frames(video: VideoReader, window: Window, size: int) -> Iterator[tuple[float, Picture]]:
+def _frames(video: VideoReader) -> Iterator[TimedPicture]:
+    """The video's pictures, or as many of them as are FASTEST a second."""
     wanted = 0.0
     for frame in video:
         if frame.time_s + 0.25 / FASTEST >= wanted:
             wanted = max(wanted + 1 / FASTEST, frame.time_s)
-            yield frame.time_s, window.cut(frame.rgb, size).astype(np.uint8)
+            yield frame
 
 
 def _is_inside(landmarks: Floats) -> bool:
@@ -197,25 +223,20 @@ def _is_inside(landmarks: Floats) -> bool:
     return bool(inside.mean() >= INSIDE)
 
 
-def _is_cut(before: Picture, now: Picture) -> bool:
-    return float(cv2.absdiff(before, now).mean()) > CUT
+def _is_cut(before: Picture | None, now: Picture) -> bool:
+    return before is not None and float(cv2.absdiff(before, now).mean()) > CUT
 
 
-def _write(job: Job, moments: list[_Moment], backdrop: Picture, index: int, fps: float) -> None:
+def _write(job: Job, moments: list[_Moment], index: int, fps: float) -> None:
     found = np.stack([moment.landmarks for moment in moments])
     truth = found.copy()
     truth[..., :3] = gaussian_filter1d(found[..., :3], SMOOTHING, axis=0)
     joints = to_joints(truth, 1.0)
-    rgba = [cut_out(moment.picture, backdrop, moment.mask) for moment in moments]
-    pictures = [moments[0].picture, *(moment.picture for moment in moments)]
-    moved = [
-        motion(now, before, picture[..., 3])
-        for now, before, picture in zip(pictures[1:], pictures[:-1], rgba, strict=True)
-    ]
+    rgba = np.stack([moment.rgba for moment in moments])
     about = {
         "style": job.style,
         "name": job.name,
-        "fps": min(fps, FASTEST),
+        "fps": fps,
         "frames": len(moments),
         "size": job.size,
         "detected": True,
@@ -225,9 +246,9 @@ def _write(job: Job, moments: list[_Moment], backdrop: Picture, index: int, fps:
     save_clip(
         job.out / f"{job.stem}-{index:03d}",
         about,
-        rgba=np.stack(rgba),
+        rgba=rgba,
         parts=np.stack([label(p[..., 3], j) for p, j in zip(rgba, joints, strict=True)]),
-        motion=np.stack(moved),
+        motion=np.stack([moment.motion for moment in moments]),
         truth=truth,
         landmarks=found,
         times=np.array([moment.time_s - moments[0].time_s for moment in moments]),
@@ -241,7 +262,7 @@ def _check(videos: list[Path], size: int) -> None:
         raise InputError(f"size {size}: a multiple of 16 from 64 to 1024 is accepted")
     for video in videos:
         VideoReader(video)
-    stems = Counter(video.stem for video in videos)
+    stems = Counter(_stem(video) for video in videos)
     if twice := [stem for stem, count in stems.items() if count > 1]:
         raise InputError(f"two of the videos are named {twice[0]}; rename one of them")
 
@@ -260,7 +281,7 @@ def _number(out: Path, names: list[str]) -> dict[str, int]:
 def _framing(out: Path, first: Path, size: int) -> Framing:
     """Read how the data set frames its dancers; a new one does as suits the first video."""
     path, backdrop = out / "framing.json", out / "backdrop.png"
-    if path.is_file():
+    if path.is_file() and backdrop.is_file():
         picture = cv2.imread(str(backdrop))
         if picture is not None and picture.shape[0] != size:
             raise InputError(f"{out} holds pictures of {picture.shape[0]} pixels, not {size}")
@@ -274,13 +295,23 @@ def _framing(out: Path, first: Path, size: int) -> Framing:
     except InputError as error:
         raise InputError(f"{first}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(backdrop), behind[:, :, ::-1])
     path.write_text(json.dumps(asdict(framing), indent=1) + "\n")
+    cv2.imwrite(str(backdrop), behind[:, :, ::-1])
     return framing
 
 
-def _account_of(job: Job) -> Path:
-    return job.out / f"{job.stem}.account.json"
+def _account_of(job: Job) -> Account | None:
+    """Read what became of a video that is done. Raises InputError where it was another one."""
+    if not job.account_file.is_file():
+        return None
+    account = Account(**json.loads(job.account_file.read_text()))
+    if account.bytes != job.video.stat().st_size:
+        raise InputError(f"{job.out} holds another video named {job.stem}; rename {job.video}")
+    return account
+
+
+def _stem(video: Path) -> str:
+    return re.sub(r"[^\w.-]+", "_", video.stem)
 
 
 def _work(jobs: list[Job], workers: int, report: Callable[[float], None]) -> Iterator[Account]:
