@@ -58,3 +58,13 @@ def test_it_is_backward() -> None:
     source = x + motion[0]
     row, column = (joints[INDEX["chest"], [1, 0]] * SIDE).astype(int)
     assert abs(source[row, column] - x[row, column - 8]) < 0.5 / SIDE
+
+
+def test_trembling_is_hardly_told() -> None:
+    joints = to_joints(standing(), 1.0)
+    chest = joints[INDEX["chest"]]
+    told = [
+        at(motion_between(joints, joints + np.float32(by), SIDE, SIDE), chest)[0] / by
+        for by in (0.001, 0.004, 0.02)
+    ]
+    assert told[0] < 0.15 and 0.3 < told[1] < 0.7 and told[2] > 0.95

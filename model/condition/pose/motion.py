@@ -21,6 +21,8 @@ NEARER = 8.0
 """Influence grows by this power of e per picture height towards the camera."""
 FAINTEST = 1e-3
 """Influence of the backdrop, which stands still."""
+TREMBLING = 0.004
+"""Motion per frame, in picture heights, that may be the detector's own: half of it is told."""
 
 
 def _bones() -> tuple[tuple[str, str], ...]:
@@ -46,7 +48,8 @@ def motion_between(
 ) -> NDArray[np.float32]:
     """Where what is on a raster now was before, [2, height, width], in picture heights.
 
-    now, before: joints [J, 3] in picture heights. Backward: what is at p was at p + motion.
+    now, before: joints [J, 3] in picture heights. Backward: what is at p was at p + motion. The
+    smaller a motion is beside TREMBLING, the less is told of it, so that no picture trembles.
     """
     near, along = segments(grid(width, height), now[_STARTS], now[_ENDS])
     depth = (now[_STARTS, 2] + now[_ENDS, 2]) / 2
@@ -54,4 +57,7 @@ def motion_between(
     at_start = before[_STARTS, :2] - now[_STARTS, :2]
     to_end = before[_ENDS, :2] - now[_ENDS, :2] - at_start
     moved = at_start.T @ weight + to_end.T @ (weight * along)
-    return (moved / (weight.sum(0) + FAINTEST)).reshape(2, height, width).astype(np.float32)
+    moved /= weight.sum(0) + FAINTEST
+    squared = (moved**2).sum(0)
+    moved *= squared / (squared + TREMBLING**2)
+    return moved.reshape(2, height, width).astype(np.float32)
