@@ -7,6 +7,8 @@ from .errors import ModelError
 
 MOST = 8192
 """No setting of a generator is larger."""
+MEMORIES = ("blended", "seen", "none")
+"""Warped and blended with what is painted; only seen by the net; none: all frames are first ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,7 @@ class GeneratorConfig:
     width, height: of the picture, multiples of 16. condition_channels: planes at 1/4 resolution.
     styles: number of appearances. channels: features at 1/4 resolution (twice that at 1/8, four
     times at 1/16). blocks: residual blocks at 1/4, 1/8, 1/16, 1/8, 1/4. backdrop: composite over
-    a still picture kept in the weights. warps: blend what is painted with the warped memory.
+    a still picture kept in the weights. memory: of the last picture, one of MEMORIES.
     repaint: how much of what is painted shows at most where there is a memory; 1 follows the
     condition at once, trembling included, less is steadier.
     parts: classes of the training-only label head (0: none).
@@ -29,7 +31,7 @@ class GeneratorConfig:
     channels: int = 48
     blocks: tuple[int, int, int, int, int] = (0, 1, 1, 1, 1)
     backdrop: bool = True
-    warps: bool = True
+    memory: str = "blended"
     repaint: float = 1.0
     parts: int = 0
 
@@ -41,6 +43,8 @@ class GeneratorConfig:
             raise ModelError(f"blocks has {len(self.blocks)} numbers; 5 are expected")
         for value in self.blocks:
             _check_count("blocks", value, 0)
+        if self.memory not in MEMORIES:
+            raise ModelError(f"memory is {self.memory!r}; there are {', '.join(MEMORIES)}")
         if not 0 < self.repaint <= 1:
             raise ModelError(f"repaint is {self.repaint!r}; more than 0 and at most 1 is accepted")
         if self.channels % 2:

@@ -114,7 +114,7 @@ class Generator(nn.Module):
         motion: Tensor | None = None,
     ) -> tuple[Output, State, Details]:
         """As `step`, and also return what the losses look at."""
-        warm = state.valid[:, None, None, None] > 0.5
+        warm = (state.valid[:, None, None, None] > 0.5) & (self.config.memory != "none")
         previous = torch.where(warm, state.image, torch.zeros_like(state.image))
         remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
         told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
@@ -126,7 +126,7 @@ class Generator(nn.Module):
         mask = torch.where(warm, self.config.repaint * mask, torch.ones_like(mask))
         flow = told + self._flow(x)
         moved = warp(previous, flow, self.grid_for(previous))
-        image = moved + mask * (painted - moved) if self.config.warps else painted
+        image = moved + mask * (painted - moved) if self.config.memory == "blended" else painted
 
         following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
         output = Output(self.over_backdrop(image) * 2 - 1, image[:, 3:])

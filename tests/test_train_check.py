@@ -137,13 +137,16 @@ def test_each_part_can_be_left_out(data: Path, tmp_path: Path, part: Part) -> No
     path = train(data, tmp_path / "run", setting(without=(part,), adversarial_from=0.0))
     opened = package.load(path)
     generator, shape = opened.generator(), opened.card.generator
-    assert shape.warps == (part != "warping") and shape.backdrop == (part != "prior")
+    memories = {"recurrence": "none", "warping": "seen"}
+    assert shape.memory == memories.get(part, "blended") and shape.backdrop == (part != "prior")
     condition = torch.rand(1, shape.condition_channels, SIZE // 4, SIZE // 4)
     style, state = torch.eye(2)[:1], generator.initial_state(1)
     _, state = generator.step(condition, style, state)
     output, _, details = generator.step_with_details(condition, style, state)
-    if part == "warping":
-        assert torch.equal(generator.over_backdrop(details.painted) * 2 - 1, output.image)
+    whole = torch.equal(generator.over_backdrop(details.painted) * 2 - 1, output.image)
+    assert whole == (part in memories)
+    first, _ = generator.step(condition, style, generator.initial_state(1))
+    assert torch.equal(first.image, output.image) == (part == "recurrence")
 
 
 def test_without_the_prior_the_picture_is_whole(data: Path) -> None:

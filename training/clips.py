@@ -170,7 +170,8 @@ class Streams:
         self.clips, self.styles, self.config = clips, styles, config
         self.rng = np.random.default_rng(config.seed)
         self.height, self.width = clips[0].rgba.shape[1:3]
-        self.window = min(config.crop or self.width, self.width)
+        crop = 0 if "prior" in config.without else config.crop
+        self.window = min(crop or self.width, self.width)
         self.planes = CHANNELS
         self._by_style = [
             [i for i, clip in enumerate(clips) if clip.style == style] for style in range(styles)

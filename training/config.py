@@ -32,8 +32,9 @@ class TrainConfig:
     """A run.
 
     steps: iterations in all. batch: persistent streams stepped together. crop: width of the window
-    a stream is trained on, in pixels (0: the whole picture). warm_up: steps to the full rate.
-    rollout: frames back-propagated through, from `rollout_from` on (a share of the run).
+    a stream is trained on, in pixels (0, and without the prior: the whole picture). warm_up: steps
+    to the full rate. rollout: frames back-propagated through, from `rollout_from` on (a share of
+    the run).
     adversarial_from: when the critics join, likewise. restart: chance per frame that a stream
     starts anew, of which `cold` start with no previous frame and `foreign` with somebody else's.
     repaint: of the averaged generator, which ships (see GeneratorConfig); trained with 1, as a net

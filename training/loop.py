@@ -81,7 +81,7 @@ class Trainer:
             width=streams.width,
             height=streams.height,
             backdrop="prior" not in config.without,
-            warps="warping" not in config.without,
+            memory=_memory(config),
         )
 
     def run(self, steps: int) -> Iterator[dict[str, float]]:
@@ -259,7 +259,7 @@ class Trainer:
         """Streams that start here do so cold, from the truth, or from somebody else's picture."""
         config, count = self.config, self.config.batch
         draw = torch.rand(count).to(self.device)
-        cold = batch.start & (draw < config.cold) | ("recurrence" in config.without)
+        cold = batch.start & (draw < config.cold)
         true = batch.start & (draw >= config.cold + config.foreign)
         wide = true[:, None, None, None]
         image = torch.where(wide, batch.before, state.image)
@@ -296,12 +296,18 @@ class Trainer:
             if batch.start[0]:
                 state = self.average.initial_state(1)
             output, state = self.average.step(batch.condition, batch.style, state, batch.told)
-            truth = self.objective.composite(batch.target)
+            truth = self._over_backdrop(batch.target)[:, :3] * 2 - 1
             rows.append(torch.cat([in_colours(batch.condition), output.image, truth], 3)[0])
         return torch.stack(rows).clamp(-1, 1).cpu()
 
     def _sample_config(self) -> TrainConfig:
         return replace(self.config, batch=1, crop=0, restart=0.01, seed=self.step_index, gaps=(1,))
+
+
+def _memory(config: TrainConfig) -> str:
+    if "recurrence" in config.without:
+        return "none"
+    return "seen" if "warping" in config.without else "blended"
 
 
 def in_colours(condition: Tensor) -> Tensor:
