@@ -8,7 +8,7 @@ from .errors import ModelError
 MOST = 8192
 """No setting of a generator is larger."""
 MEMORIES = ("blended", "seen", "none")
-"""Warped and blended with what is painted; only seen by the net; none: all frames are first ones."""
+"""Warped and blended with the painted; seen by the net only; none, all frames are first ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
