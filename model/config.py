@@ -19,8 +19,6 @@ class GeneratorConfig:
     styles: number of appearances. channels: features at 1/4 resolution (twice that at 1/8, four
     times at 1/16). blocks: residual blocks at 1/4, 1/8, 1/16, 1/8, 1/4. backdrop: composite over
     a still picture kept in the weights. memory: of the last picture, one of MEMORIES.
-    repaint: how much of what is painted shows at most where there is a memory; 1 follows the
-    condition at once, trembling included, less is steadier.
     parts: classes of the training-only label head (0: none).
     """
 
@@ -32,7 +30,6 @@ class GeneratorConfig:
     blocks: tuple[int, int, int, int, int] = (0, 1, 1, 1, 1)
     backdrop: bool = True
     memory: str = "blended"
-    repaint: float = 1.0
     parts: int = 0
 
     def __post_init__(self) -> None:
@@ -45,8 +42,6 @@ class GeneratorConfig:
             _check_count("blocks", value, 0)
         if self.memory not in MEMORIES:
             raise ModelError(f"memory is {self.memory!r}; there are {', '.join(MEMORIES)}")
-        if not 0 < self.repaint <= 1:
-            raise ModelError(f"repaint is {self.repaint!r}; more than 0 and at most 1 is accepted")
         if self.channels % 2:
             raise ModelError(f"channels is {self.channels}; it must be even")
         if self.width % 16 or self.height % 16:

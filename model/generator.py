@@ -123,7 +123,7 @@ class Generator(nn.Module):
 
         fine = F.relu(F.pixel_shuffle(self.up_2(x), 2))  # [B, C/2, H/2, W/2]
         painted, mask = torch.sigmoid(F.pixel_shuffle(self.paint(fine), 2)).split([4, 1], 1)
-        mask = torch.where(warm, self.config.repaint * mask, torch.ones_like(mask))
+        mask = torch.where(warm, mask, torch.ones_like(mask))
         flow = told + self._flow(x)
         moved = warp(previous, flow, self.grid_for(previous))
         image = moved + mask * (painted - moved) if self.config.memory == "blended" else painted

@@ -37,9 +37,8 @@ class TrainConfig:
     the run).
     adversarial_from: when the critics join, likewise. restart: chance per frame that a stream
     starts anew, of which `cold` start with no previous frame and `foreign` with somebody else's.
-    repaint: of the averaged generator, which ships (see GeneratorConfig); trained with 1, as a net
-    that is held back learns to overshoot. noise: share of the memories that are disturbed.
-    without: parts of the method to leave out, to see what they are good for.
+    noise: share of the memories that are disturbed. without: parts of the method to leave out, to
+    see what they are good for.
     """
 
     preset: str = "live"
@@ -58,7 +57,6 @@ class TrainConfig:
     noise: float = 0.3
     gaps: tuple[int, ...] = (1, 1, 1, 1, 1, 2, 4)
     ema: float = 0.998
-    repaint: float = 0.65
     clip_norm: float = 1.0
     device: str = "cpu"
     threads: int = 2

@@ -55,7 +55,7 @@ class Trainer:
         self.generator = self._fast(Generator(shape))
         self.generator.backdrop.data.copy_(backdrop[None])
         self.generator.backdrop.requires_grad_(False)
-        self.average = self._fast(Generator(replace(shape, repaint=config.repaint)))
+        self.average = self._fast(Generator(shape))
         self.average.load_state_dict(self.generator.state_dict())
         self.average.requires_grad_(False)
         self.critics = self._fast(Critics(streams.planes, "successions" not in config.without))
