@@ -16,14 +16,14 @@ from .clip_format import clip_folders
 SAMPLED = 15
 """Every so many frames ids are looked at."""
 KINDS = {
-    "rgba": ("|u1", (-4, -3, 4)),
-    "parts": ("|u1", (-4, -3)),
-    "motion": ("<f2", (2, -2, -1)),
-    "truth": ("<f4", (33, 4)),
-    "landmarks": ("<f4", (33, 4)),
-    "times": ("<f8", ()),
+    "rgba": (np.uint8, "H W 4"),
+    "parts": (np.uint8, "H W"),
+    "motion": (np.float16, "2 h w"),
+    "truth": (np.float32, "33 4"),
+    "landmarks": (np.float32, "33 4"),
+    "times": (np.float64, ""),
 }
-"""Type of each array, and its shape after the frames; -4 height, -3 width, -2 and -1 a quarter."""
+"""Type and shape of each array's frames; h and w are a quarter of the picture's H and W."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def _about(folder: Path) -> dict[str, Any]:
 
 def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
     """Open a clip's arrays, all of one length and of the backdrop's size."""
-    sizes = {-4: height, -3: width, -2: height // 4, -1: width // 4}
+    sizes = {"H": height, "W": width, "h": height // 4, "w": width // 4}
     arrays: dict[str, NDArray[Any]] = {}
     for name, (kind, shape) in KINDS.items():
         path = folder / f"{name}.npy"
@@ -104,10 +104,10 @@ def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
         except (OSError, ValueError) as error:
             raise InputError(f"{path} is missing or damaged: {error}") from error
         frames = len(arrays["rgba"]) if arrays else len(array)
-        wanted = (frames, *(sizes.get(side, side) for side in shape))
-        if array.shape != wanted or array.dtype != np.dtype(kind):
+        wanted = (frames, *(sizes.get(side) or int(side) for side in shape.split()))
+        if array.shape != wanted or array.dtype != kind:
             raise InputError(
-                f"{path} is {array.dtype} {array.shape}; {np.dtype(kind)} {wanted} is expected, "
+                f"{path} is {array.dtype} {array.shape}; {kind.__name__} {wanted} is expected, "
                 "by the backdrop's size and the first array's frames"
             )
         arrays[name] = array
