@@ -118,7 +118,8 @@ class Generator(nn.Module):
         previous = torch.where(warm, state.image, torch.zeros_like(state.image))
         remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
         told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
-        aligned = warp(previous, told, self.grid_for(previous))
+        blended = self.config.memory == "blended"
+        aligned = warp(previous, told, self.grid_for(previous)) if blended else previous
         x = self._features(condition, self.style(style), aligned, remembered)
 
         fine = F.relu(F.pixel_shuffle(self.up_2(x), 2))  # [B, C/2, H/2, W/2]
@@ -126,7 +127,7 @@ class Generator(nn.Module):
         mask = torch.where(warm, mask, torch.ones_like(mask))
         flow = told + self._flow(x)
         moved = warp(previous, flow, self.grid_for(previous))
-        image = moved + mask * (painted - moved) if self.config.memory == "blended" else painted
+        image = moved + mask * (painted - moved) if blended else painted
 
         following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
         output = Output(self.over_backdrop(image) * 2 - 1, image[:, 3:])

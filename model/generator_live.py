@@ -62,12 +62,13 @@ class GeneratorModel(LiveModel):
             condition=self._condition, style=self._style, motion=self._motion, active=active
         )
         images, alphas = self._stepper.step(batch)
+        for request in requests:
+            self._points[request.slot] = request.points
         return [_picture(images[r.slot], alphas[r.slot]) for r in requests]
 
     def _motion_of(self, request: Request) -> torch.Tensor:
         """How the points moved since the slot's last frame, in pixels [2, H/4, W/4]."""
         now, before = request.points, self._points[request.slot]
-        self._points[request.slot] = now
         if now is None or before is None:
             return torch.zeros(())
         moved = motion_between(now, before, self.width // 4, self.height // 4)

@@ -96,7 +96,11 @@ def save(path: Path, card: Card, generator: Generator) -> None:
     }
     card = replace(card, generator=replace(card.generator, parts=0))
     part = path.with_suffix(".part")
-    save_file(weights, part, metadata={"rotolive": card.to_json()})
+    try:
+        save_file(weights, part, metadata={"rotolive": card.to_json()})
+    except (SafetensorError, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise ModelError(f"{path} cannot be written, what it held is kept: {error}") from error
     part.replace(path)
 
 

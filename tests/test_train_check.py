@@ -108,6 +108,15 @@ BAD = {
         r"clip\.json lacks detected, frames",
     ),
     "no backdrop": (lambda d: (d / "backdrop.png").unlink(), r"backdrop\.png is missing"),
+    "an empty file": (
+        lambda d: (d / "00000" / "times.npy").write_bytes(b""),
+        r"00000/times\.npy is missing or damaged",
+    ),
+    "a number in place of an array": (
+        lambda d: np.save(d / "00000" / "rgba.npy", np.uint8(3)),
+        "it holds one number",
+    ),
+    "one name for two styles": (lambda d: rewrite(d, name="s0"), "two styles have one name"),
     "nothing": (lambda d: [shutil.rmtree(d / f"0000{i}") for i in range(2)], "no clips in"),
 }
 
@@ -206,6 +215,27 @@ def test_out_of_memory_names_the_knobs(
     monkeypatch.setattr("rotolive.training.loop.Generator.step_with_details", fail)
     with pytest.raises(TrainingStopped, match=r"batches of 2 windows of 48x64: .* --batch"):
         train(data, tmp_path / "run", setting())
+
+
+def test_a_checkpoint_of_another_method_or_other_data_is_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(data, run, setting())
+    with pytest.raises(InputError, match="other settings or data"):
+        train(data, run, setting(steps=5, without=("warping",)))
+    (data / "00001").rename(data / "00007")
+    with pytest.raises(InputError, match="other settings or data"):
+        train(data, run, setting(steps=5))
+
+
+def test_a_smaller_batch_goes_on_with_the_weights(data: Path, tmp_path: Path) -> None:
+    train(data, tmp_path / "run", setting())
+    told: list[str] = []
+    changed = replace(setting(steps=6), batch=1, crop=0)
+    path = train(data, tmp_path / "run", changed, tell=told.append)
+    assert "going on from step 4" in told[-1]
+    assert package.load(path).card.provenance["steps"] == 6
 
 
 FULL = """

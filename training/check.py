@@ -14,7 +14,7 @@ from ..model.errors import InputError
 from .clip_format import clip_folders
 
 SAMPLED = 15
-"""Every so many frames ids are looked at."""
+"""Every so many frames it is noted which ids are used."""
 KINDS = {
     "rgba": (np.uint8, "H W 4"),
     "parts": (np.uint8, "H W"),
@@ -101,8 +101,10 @@ def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
         path = folder / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path} is missing or damaged: {error}") from error
+        if not array.ndim:
+            raise InputError(f"{path} is damaged: it holds one number")
         frames = len(arrays["rgba"]) if arrays else len(array)
         wanted = (frames, *(sizes.get(side) or int(side) for side in shape.split()))
         if array.shape != wanted or array.dtype != kind:
@@ -117,10 +119,10 @@ def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
 
 
 def _ids(folder: Path, parts: NDArray[np.uint8], known: int) -> set[int]:
-    found = {int(i) for i in np.unique(parts[::SAMPLED])}
-    if max(found) >= known:
-        raise InputError(f"{folder}/parts.npy holds the id {max(found)}; clip.json names {known}")
-    return found
+    highest = int(parts.max())
+    if highest >= known:
+        raise InputError(f"{folder}/parts.npy holds the id {highest}; clip.json names {known}")
+    return {int(i) for i in np.unique(parts[::SAMPLED])}
 
 
 def _styles(folders: list[Path], about: list[dict[str, Any]]) -> dict[str, int]:
@@ -131,5 +133,7 @@ def _styles(folders: list[Path], about: list[dict[str, Any]]) -> dict[str, int]:
             raise InputError(f"{folder}: style {number} is {name!r} here, {names[number]!r} before")
     if missing := sorted(set(range(max(names) + 1)) - names.keys()):
         raise InputError(f"no clips of style {missing[0]}; there are {max(names) + 1} styles")
+    if len(set(names.values())) < len(names):
+        raise InputError(f"two styles have one name: {', '.join(names.values())}")
     counts = Counter(int(clip["style"]) for clip in about)
     return {names[number]: counts[number] for number in sorted(names)}

@@ -28,7 +28,7 @@ WORST_JOINT, MEAN_JOINT = 0.2, 0.08
 STRAY, FURTHEST = 0.1, 0.008
 """Share of a condition's error left in training beyond what the pose tells of it, and how much of
 it at most, in picture heights: a generator shown joints beside where they are learns to blur, as
-it cannot know on which side. Of the head nothing is left, as eyes are two pixels large."""
+it cannot know on which side. Of the head's nothing is left, as eyes are two pixels large."""
 TREMBLE, LARGEST_TREMBLE = 3.0, 0.012
 """What of an error changes faster than within some frames stays whole, up to a share of the
 picture's height: memory averages it away, so that the generator learns to lean on its memory."""

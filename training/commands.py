@@ -1,13 +1,15 @@
 """The commands that make models: prepare or synth, train, evaluate."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from ..model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
-from .config import PRESETS, Part
+from ..model.errors import InputError
+from .config import NARROWEST, PRESETS, Part
 
 
 def prepare(
@@ -131,7 +133,13 @@ def train(
 
     for option, value in (("threads", threads), ("batch", batch), ("steps", steps)):
         at_least(option, value, 1)
-    at_least("crop", crop, 0)
+    at_least("seed", seed, 0)
+    at_least("minutes", minutes, 0.01)
+    at_least("rate", rate, 1e-7)
+    if crop is not None and crop != 0 and (crop % 16 or crop < NARROWEST):
+        raise InputError(f"--crop is {crop}; 0 or a multiple of 16 from {NARROWEST} is accepted")
+    if Path(name).name != name:
+        raise InputError(f"--name is {name!r}; a word that can be a file's name is accepted")
     given = {"steps": steps, "batch": batch, "crop": crop, "rate": rate}
     try:
         from .run import pick_device
@@ -162,7 +170,7 @@ def train(
             name=name,
             warm_start=warm_start,
             minutes=minutes,
-            tell=progress.console.print,
+            tell=partial(progress.console.print, markup=False),
             report=report,
         )
     print(path)
@@ -196,7 +204,7 @@ def evaluate(
 
     from ..model import package
 
-    at_least("frames", frames, 2)
+    at_least("frames", frames, 3)
     at_least("count", count, 1)
     at_least("drift", drift, 0)
     check_folder_of(json_file)

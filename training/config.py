@@ -8,6 +8,9 @@ Part = Literal["recurrence", "warping", "prior", "successions"]
 seen, not warped and blended. Prior: the backdrop is painted, too. Successions: no critic of how
 frames follow each other. The last three are the ablations of Wang et al. 2018."""
 
+NARROWEST = 48
+"""Width of a crop at least: what critics see of faces and hands."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:

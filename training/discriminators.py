@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .config import NARROWEST
+
 FRAMES = 3
 """Length of a succession (K of Wang et al. 2018)."""
 
@@ -47,8 +49,8 @@ class PatchCritic(nn.Module):
 class Critics(nn.Module):
     """The picture, the picture at half size, close-ups of face and hands; and successions.
 
-    A succession is FRAMES pictures given the flows between them, at half size (D_V of Wang et al.
-    2018; its temporal strides are the gaps at which streams play).
+    A succession is FRAMES pictures at half size given the motion between them, exact or as the
+    condition tells it (D_V of Wang et al. 2018; its temporal strides are the streams' gaps).
     """
 
     def __init__(self, planes: int, successions: bool = True) -> None:
@@ -130,7 +132,7 @@ class History:
         return torch.cat(truths, 1)[ready], film, torch.cat(motions[1:], 1)[ready]
 
 
-def close_ups(image: Tensor, points: Tensor, size: int = 48) -> Tensor:
+def close_ups(image: Tensor, points: Tensor, size: int = NARROWEST) -> Tensor:
     """Cut [B*K, C, size, size] around points [B, K, 2] (x, y in pixels), kept inside."""
     height, width = image.shape[-2:]
     cuts = []

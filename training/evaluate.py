@@ -201,7 +201,7 @@ class Evaluation:
             yield Moment(
                 condition=torch.from_numpy(planes)[None].to(self.device),
                 joints=clip.retargeted[t],
-                truth=self.generator.over_backdrop(target),
+                truth=target[:, :3] + (1 - target[:, 3:]) * self.generator.backdrop_for(target),
                 body=body,
                 motion=motion,
                 was_seen=body * same_part(parts[t][None], parts[max(t - 1, 0)][None], motion),

@@ -37,7 +37,7 @@ NOISE = 0.1
 CRITIC_RATE = 2.0
 """Learning rate of the critics over the generator's: spectral norm slows them."""
 
-KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimizer", "history")
+KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimizer")
 """What has a state of its own in a checkpoint."""
 
 
@@ -106,27 +106,40 @@ class Trainer:
         part.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a file that `save` wrote. Raises InputError for another kind of run."""
+        """Go on from a file that `save` wrote. Raises InputError for another kind of run.
+
+        With another batch or crop the weights go on, and the streams begin anew.
+        """
         try:
             self._load(torch.load(path, map_location=self.device, weights_only=True))
         except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(
-                f"{path} is damaged, or of a run with other settings; choose another folder"
+                f"{path} is damaged, or of a run with other settings or data; choose another folder"
             ) from error
 
     def _load(self, saved: dict[str, Any]) -> None:
+        if saved["without"] != list(self.config.without) or saved["clips"] != self._clips():
+            raise KeyError("without or clips")
         for name in KEPT:
             getattr(self, name).load_state_dict(saved[name])
-        self.streams.load_state_dict(saved["streams"])
-        self.state = State(*saved["state"])
-        self.step_index, self.origin = saved["step"], saved.get("origin", "")
-        torch.set_rng_state(saved["rng"].cpu())
+        if saved["shape"] == self._batch_shape():
+            self.streams.load_state_dict(saved["streams"])
+            self.history.load_state_dict(saved["history"])
+            self.state = State(*saved["state"])
+            torch.set_rng_state(saved["rng"].cpu())
+        self.step_index, self.origin = saved["step"], saved["origin"]
+
+    def _clips(self) -> list[str]:
+        return [clip.folder.name for clip in self.streams.clips]
+
+    def _batch_shape(self) -> list[int]:
+        return [self.config.batch, self.streams.window]
 
     def warm_start(self, weights: dict[str, Tensor], origin: str) -> None:
         """Begin from a packaged model's weights instead of from nothing; keeps the backdrop.
 
-        Where the styles are others, all of them begin as the mean of the package's. origin: what
-        is told of them in the provenance. Raises InputError for another shape.
+        Another number of styles begins as the mean of the package's. origin: what is told of them
+        in the provenance. Raises InputError for another shape.
         """
         known = {name: value for name, value in weights.items() if name != "backdrop"}
         styles = self.generator.config.styles
@@ -145,7 +158,11 @@ class Trainer:
     def _whole(self) -> dict[str, Any]:
         return {
             **{name: getattr(self, name).state_dict() for name in KEPT},
+            "without": list(self.config.without),
+            "clips": self._clips(),
+            "shape": self._batch_shape(),
             "streams": self.streams.state_dict(),
+            "history": self.history.state_dict(),
             "state": [self.state.image, self.state.features, self.state.valid],
             "step": self.step_index,
             "origin": self.origin,

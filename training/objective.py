@@ -157,6 +157,7 @@ class Objective:
 
     def _note(self, batch: Batch, output: Output) -> None:
         if "successions" not in self.config.without:
-            known = batch.motion * batch.motion_known[:, None, None, None]
+            known = batch.motion_known[:, None, None, None]
+            motion = torch.where(known, batch.motion, batch.told)
             true = self.composite(batch.target)
-            self.history.push(output.image.float(), true, known, batch.start)
+            self.history.push(output.image.float(), true, motion, batch.start)

@@ -16,7 +16,7 @@ MEANINGS = {
     "ssim": ("SSIM", "of the luma", 1),
     "perceptual_lite0": ("Perceptual", "distance of EfficientNet-lite0 features", -1),
     "frechet_lite0": ("Fréchet", "distance of lite0 features' Gaussians; this is not FID", -1),
-    "warping_error": ("Warping error", "times 1000, inside the body, with exact motion", -1),
+    "warping_error": ("Warping error", "times 1000, inside the body, with the data's motion", -1),
     "warping_ratio": ("… over the truth's own", "1 is as steady as the truth", -1),
     "tof_px": ("tOF", "pixels between the optical flows of output and truth", -1),
     "pose_within_3_percent": ("Pose", "share of 12 joints re-detected within 3%", 1),

@@ -138,7 +138,7 @@ def train(
     (out / "run.json").write_text(json.dumps(_about(data, found, trainer), indent=1) + "\n")
     package_path = out / f"{name}.safetensors"
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    with SummaryWriter(str(out / "events"), purge_step=trainer.step_index) as events:
+    with SummaryWriter(str(out / "events"), purge_step=trainer.step_index + 1) as events:
         for terms in trainer.run(config.steps - trainer.step_index):
             step = trainer.step_index
             report(step, terms)

@@ -1,6 +1,5 @@
 """A first look at a video: how large the dancer is, where it stands, what is behind it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from ...model.condition.pose.detect import PoseDetector
 from ...model.condition.pose.skeleton import FEET, INDEX, to_joints
 from ...model.errors import InputError
-from ...model.video import TimedPicture, VideoReader
+from ...model.video import VideoReader
 
 LOOKS, TALLEST = 90, 720
 """Pictures looked at, and their height in pixels at most."""
@@ -79,8 +78,8 @@ class Body:
 class Survey:
     """Some pictures of a video, with the dancer's masks in them, and its body."""
 
-    pictures: list[Picture]
-    masks: list[Floats]
+    pictures: tuple[Picture, ...]
+    masks: tuple[NDArray[np.float16], ...]
     body: Body
 
     def backdrop(self, window: Window, size: int) -> Picture:
@@ -89,7 +88,9 @@ class Survey:
         Raises InputError where the camera moved.
         """
         shown = np.stack([window.cut(picture, size) for picture in self.pictures])
-        covered = np.stack([_widened(window.cut(m, size), size) for m in self.masks])
+        covered = np.stack(
+            [_widened(window.cut(m.astype(np.float32), size), size) for m in self.masks]
+        )
         hidden = np.broadcast_to(covered[..., None], shown.shape)
         median = np.ma.median(np.ma.MaskedArray(shown, hidden), axis=0)
         never = covered.all(0).astype(np.uint8)
@@ -107,21 +108,26 @@ class Survey:
 def survey(video: VideoReader) -> Survey:
     """Look at a video. Raises InputError where nobody is in it."""
     detector = PoseDetector(masks=True)
-    pictures, masks, joints, visible = [], [], [], []
+    looks: list[tuple[Picture, NDArray[np.float16], Floats]] = []
+    step, wanted = max(video.seconds / LOOKS, 0.1), 0.0
     try:
-        for picture in _some(video):
-            found = detector.detect_with_mask(picture.rgb, picture.time_s)
-            if found is None:
+        for frame in video:
+            if frame.time_s < wanted:
                 continue
-            landmarks, mask = found
-            pictures.append(picture.rgb)
-            masks.append(mask)
-            joints.append(to_joints(landmarks, picture.rgb.shape[1] / picture.rgb.shape[0]))
-            visible.append(landmarks[:, 3])
+            wanted += step
+            picture = _small(frame.rgb)
+            found = detector.detect_with_mask(picture, frame.time_s)
+            if found is not None:
+                landmarks, mask = found
+                joints = to_joints(landmarks, picture.shape[1] / picture.shape[0])
+                looks.append((picture, mask.astype(np.float16), joints))
+            if len(looks) > 2 * LOOKS:  # of a file that does not tell its length
+                looks, step = looks[::2], 2 * step
     finally:
         detector.close()
-    if len(pictures) < 3:
+    if len(looks) < 3:
         raise InputError(f"{video.path}: nobody was found in it; one dancer is needed, in full")
+    pictures, masks, joints = zip(*looks, strict=True)
     return Survey(pictures=pictures, masks=masks, body=measure_body(np.stack(joints)))
 
 
@@ -139,16 +145,10 @@ def measure_body(joints: Floats) -> Body:
     return Body(torso=torso, floor=floor, box=box)
 
 
-def _some(video: VideoReader) -> Iterable[TimedPicture]:
-    step = max(video.seconds / LOOKS, 0.1)
-    wanted = 0.0
-    for picture in video:
-        if picture.time_s < wanted:
-            continue
-        wanted += step
-        scale = min(1.0, TALLEST / picture.rgb.shape[0])
-        small = cv2.resize(picture.rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        yield TimedPicture(rgb=small.astype(np.uint8), time_s=picture.time_s)
+def _small(picture: Picture) -> Picture:
+    scale = min(1.0, TALLEST / picture.shape[0])
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return small.astype(np.uint8)
 
 
 def _widened(mask: Floats, size: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -133,15 +134,16 @@ def prepare_video(job: Job, report: Callable[[float], None] = lambda share: None
     account = Account(video=job.video.name, bytes=job.video.stat().st_size, style=job.name)
     for left_over in job.out.glob(f"{job.stem}-[0-9][0-9][0-9]"):
         shutil.rmtree(left_over)
+    del seen  # some hundred MB of pictures
     for moments in _runs(job, video, _Cutter(window, backdrop), account):
         _write(job, moments, account.clips, min(video.fps, FASTEST))
         account.clips += 1
         account.used += len(moments)
-        report(account.frames / max(video.frames, account.frames))
+        report(min(1.0, account.frames / max(1, video.seconds * min(video.fps, FASTEST))))
     if not account.clips:
         reasons = ", ".join(f"{count} {why}" for why, count in account.skipped.items())
         raise InputError(f"{job.video}: no clip came of its {account.frames} frames: {reasons}")
-    job.account_file.write_text(json.dumps(asdict(account), indent=1) + "\n")
+    _write_whole(job.account_file, asdict(account))
     return account
 
 
@@ -271,11 +273,26 @@ def _number(out: Path, names: list[str]) -> dict[str, int]:
     """Number the styles, those of clips that are there first."""
     known: dict[str, int] = {}
     for path in out.rglob("clip.json"):
-        about = json.loads(path.read_text())
+        about = _read(path)
         known[about["name"]] = about["style"]
     for name in names:
-        known.setdefault(name, len(known))
+        free = next(i for i in range(len(known) + 1) if i not in known.values())
+        known.setdefault(name, free)
     return known
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+
+
+def _write_whole(path: Path, values: dict[str, Any]) -> None:
+    """Write a file that appears whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(values, indent=1) + "\n")
+    part.replace(path)
 
 
 def _framing(out: Path, first: Path, size: int) -> Framing:
@@ -285,7 +302,7 @@ def _framing(out: Path, first: Path, size: int) -> Framing:
         picture = cv2.imread(str(backdrop))
         if picture is not None and picture.shape[0] != size:
             raise InputError(f"{out} holds pictures of {picture.shape[0]} pixels, not {size}")
-        return Framing(**json.loads(path.read_text()))
+        return Framing(**_read(path))
     if backdrop.is_file():
         raise InputError(f"{out} is a data set of another kind; choose another folder")
     seen = survey(VideoReader(first))
@@ -295,7 +312,7 @@ def _framing(out: Path, first: Path, size: int) -> Framing:
     except InputError as error:
         raise InputError(f"{first}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(framing), indent=1) + "\n")
+    _write_whole(path, asdict(framing))
     cv2.imwrite(str(backdrop), behind[:, :, ::-1])
     return framing
 
@@ -304,7 +321,7 @@ def _account_of(job: Job) -> Account | None:
     """Read what became of a video that is done. Raises InputError where it was another one."""
     if not job.account_file.is_file():
         return None
-    account = Account(**json.loads(job.account_file.read_text()))
+    account = Account(**_read(job.account_file))
     if account.bytes != job.video.stat().st_size:
         raise InputError(f"{job.out} holds another video named {job.stem}; rename {job.video}")
     return account

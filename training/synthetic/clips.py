@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.console import Console
 from rich.progress import Progress
 
 from ..clip_format import save_clip
@@ -140,7 +141,7 @@ def synth_actor(
         for index in range(clips)
         if not (out / f"{index:05d}" / "clip.json").exists()
     ]
-    with Progress() as progress:
+    with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("clips", total=clips, completed=clips - len(jobs))
         _run(jobs, workers, lambda: progress.advance(task))
 
