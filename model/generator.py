@@ -114,7 +114,8 @@ class Generator(nn.Module):
         motion: Tensor | None = None,
     ) -> tuple[Output, State, Details]:
         """As `step`, and also return what the losses look at."""
-        warm = (state.valid[:, None, None, None] > 0.5) & (self.config.memory != "none")
+        valid = torch.zeros_like(state.valid) if self.config.memory == "none" else state.valid
+        warm = valid[:, None, None, None] > 0.5
         previous = torch.where(warm, state.image, torch.zeros_like(state.image))
         remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
         told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
