@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from people import standing
-from scipy.ndimage import gaussian_filter1d
 
 from rotolive.model import package
 from rotolive.model.condition.pose.skeleton import BONE, INDEX, to_joints
@@ -30,6 +29,7 @@ from rotolive.training.loop import Trainer
 from rotolive.training.losses import flow_error, gradient_l1
 from rotolive.training.measures import _at_ease, idle_landmarks, retarget_clip
 from rotolive.training.run import DataSet, open_data, part_table, pick_device, train
+from rotolive.training.smoothing import smoothed
 
 SIZE, FRAMES = 64, 24
 PARTS = ["none", "face", "torso", "left_hand"]
@@ -185,7 +185,7 @@ def test_conditions_stray_less_than_the_retargeting(data: Path) -> None:
     left = clip.joints[..., :2] - clip.shown[..., :2] - clip.expected_errors
     body = [INDEX["chest"], INDEX["left_elbow"], INDEX["left_wrist"], INDEX["left_ankle"]]
     assert np.abs(noise[:, body]).max() < FURTHEST / STRAY
-    tremble = noise - gaussian_filter1d(noise, TREMBLE, axis=0)
+    tremble = noise - smoothed(noise, TREMBLE)
     assert np.abs(tremble[:, body]).max() < LARGEST_TREMBLE
     assert np.allclose(left[:, body], (STRAY * noise + tremble)[:, body], atol=1e-5)
     assert np.allclose(left[:, INDEX["head"]], tremble[:, INDEX["head"]], atol=1e-5)

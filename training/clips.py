@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from ..model.condition.pose.draw import CHANNELS, draw
@@ -19,6 +18,7 @@ from . import manner
 from .clip_format import clip_folders, no_clips
 from .config import TrainConfig
 from .measures import retarget_clip
+from .smoothing import smoothed
 
 CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 """Joints around which the small discriminator looks."""
@@ -95,7 +95,7 @@ class Clip:
         joints = self.retargeted.copy()
         expected = self.shown[..., :2] + self.expected_errors
         unexpected = joints[..., :2] - expected
-        tremble = unexpected - gaussian_filter1d(unexpected, TREMBLE, axis=0)
+        tremble = unexpected - smoothed(unexpected, TREMBLE)
         stray = STRAY * unexpected
         stray[:, INDEX["head"]] = 0
         joints[..., :2] = expected + _at_most(stray, FURTHEST) + _at_most(tremble, LARGEST_TREMBLE)

@@ -14,13 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from ...model.condition.pose.detect import PoseDetector
 from ...model.condition.pose.skeleton import to_joints
 from ...model.errors import InputError
 from ...model.video import TimedPicture, VideoReader
 from ..clip_format import save_clip
+from ..smoothing import smoothed
 from .frame import PARTS, cut_out, label, motion
 from .survey import SEEN, Framing, Window, survey
 
@@ -232,7 +232,7 @@ def _is_cut(before: Picture | None, now: Picture) -> bool:
 def _write(job: Job, moments: list[_Moment], index: int, fps: float) -> None:
     found = np.stack([moment.landmarks for moment in moments])
     truth = found.copy()
-    truth[..., :3] = gaussian_filter1d(found[..., :3], SMOOTHING, axis=0)
+    truth[..., :3] = smoothed(found[..., :3], SMOOTHING)
     joints = to_joints(truth, 1.0)
     rgba = np.stack([moment.rgba for moment in moments])
     about = {
