@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def smoothed(values: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def smoothed(values: NDArray[np.floating], sigma: float) -> NDArray[np.float32]:
     """Blur [T, ...] along T with a Gaussian of `sigma` frames, reflected at the ends."""
     rows = np.ascontiguousarray(values.reshape(len(values), -1), np.float32)
     size = (1, 2 * ceil(4 * sigma) + 1)
