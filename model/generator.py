@@ -131,7 +131,8 @@ class Generator(nn.Module):
         image = moved + mask * (painted - moved) if blended else painted
 
         following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
-        output = Output(self.over_backdrop(image) * 2 - 1, image[:, 3:])
+        picture = self.over_backdrop(image) if self.config.backdrop else image[:, :3]
+        output = Output(picture * 2 - 1, image[:, 3:])
         return output, following, Details(painted, mask, flow, x)
 
     def grid_for(self, image: Tensor) -> Tensor:
@@ -139,9 +140,9 @@ class Generator(nn.Module):
         return self.grid[..., : image.shape[-2], : image.shape[-1]]  # pyright: ignore[reportIndexIssue]
 
     def over_backdrop(self, image: Tensor) -> Tensor:
-        """Composite premultiplied RGBA [B, 4, H, W] over the backdrop, where there is one: RGB."""
+        """Composite premultiplied RGBA [B, 4, H, W] over the backdrop: RGB."""
         rgb, alpha = image[:, :3], image[:, 3:]
-        return rgb + (1 - alpha) * self.backdrop_for(rgb) if self.config.backdrop else rgb
+        return rgb + (1 - alpha) * self.backdrop_for(rgb)
 
     def backdrop_for(self, image: Tensor) -> Tensor:
         """Return the backdrop [1, 3, H, W] in 0..1, cut to the picture's size."""

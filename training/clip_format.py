@@ -25,6 +25,12 @@ from numpy.typing import NDArray
 from ..model.errors import InputError
 
 
+def check_size(size: int) -> None:
+    """Raise InputError for a picture's side that cannot be rendered or trained on."""
+    if size % 16 or not 64 <= size <= 1024:
+        raise InputError(f"size {size}: a multiple of 16 from 64 to 1024 is accepted")
+
+
 def save_clip(path: Path, about: dict[str, Any], **arrays: NDArray[Any]) -> None:
     """Write a clip's folder; it appears whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -201,7 +201,7 @@ class Evaluation:
             yield Moment(
                 condition=torch.from_numpy(planes)[None].to(self.device),
                 joints=clip.retargeted[t],
-                truth=target[:, :3] + (1 - target[:, 3:]) * self.generator.backdrop_for(target),
+                truth=self.generator.over_backdrop(target),
                 body=body,
                 motion=motion,
                 was_seen=body * same_part(parts[t][None], parts[max(t - 1, 0)][None], motion),

@@ -236,9 +236,7 @@ class Trainer:
 
     def _over_backdrop(self, image: Tensor) -> Tensor:
         """Premultiplied RGBA with the backdrop in it, opaque: there is no prior that adds it."""
-        backdrop = self.generator.backdrop_for(image)
-        rgb = image[:, :3] + (1 - image[:, 3:]) * backdrop
-        return torch.cat([rgb, torch.ones_like(image[:, 3:])], 1)
+        return torch.cat([self.generator.over_backdrop(image), torch.ones_like(image[:, 3:])], 1)
 
     def _check_finite(self, total: Tensor, terms: dict[str, float]) -> None:
         if not torch.isfinite(total):
@@ -313,7 +311,7 @@ class Trainer:
             if batch.start[0]:
                 state = self.average.initial_state(1)
             output, state = self.average.step(batch.condition, batch.style, state, batch.told)
-            truth = self._over_backdrop(batch.target)[:, :3] * 2 - 1
+            truth = self.objective.composite(batch.target)
             rows.append(torch.cat([in_colours(batch.condition), output.image, truth], 3)[0])
         return torch.stack(rows).clamp(-1, 1).cpu()
 

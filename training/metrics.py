@@ -1,6 +1,5 @@
 """How good pictures [B, 3, H, W] in 0..1 are, and how they move."""
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model.layers import pixel_grid, warp
+from .optical_flow import flow
 
 _SSIM_SIDE, _SSIM_SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
@@ -55,13 +55,6 @@ def frechet(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     s, t = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     roots = np.sqrt(np.maximum(np.linalg.eigvals(s @ t).real, 0)).sum()
     return float(max(apart @ apart + np.trace(s) + np.trace(t) - 2 * roots, 0))
-
-
-def flow(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """DIS optical flow [H, W, 2] between pictures [H, W, 3] (Kroeger et al. 2016)."""
-    gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, now)]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return dis.calc(gray[0], gray[1], np.zeros((*gray[0].shape, 2), np.float32)).astype(np.float32)
 
 
 def flow_difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

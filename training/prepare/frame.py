@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.condition.pose.draw import grid, segments
 from ...model.condition.pose.skeleton import BONES, CHILDREN, PARENTS
+from ..optical_flow import flow
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -44,28 +46,22 @@ def label(alpha: NDArray[np.uint8], joints: Floats) -> NDArray[np.uint8]:
     joints: [J, 3] in picture heights.
     """
     height, width = alpha.shape
-    side = 4
-    ys, xs = np.mgrid[side / 2 : height : side, side / 2 : width : side] / height
-    points = np.stack([xs, ys], -1)[:, :, None]
-    a, b = joints[PARENTS, :2], joints[CHILDREN, :2]
-    along = b - a
-    share = ((points - a) * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-9)
-    nearest = a + share.clip(0, 1)[..., None] * along
-    distance = np.linalg.norm(points - nearest, axis=-1) / _THICKNESS
-    ids = _PART_OF_BONE[distance.argmin(-1)]
+    points = grid(width // 4, height // 4)
+    squared, _ = segments(points, joints[PARENTS], joints[CHILDREN])
+    nearest = (squared / _THICKNESS[:, None] ** 2).argmin(0)
+    ids = _PART_OF_BONE[nearest].reshape(height // 4, width // 4)
     return np.where(alpha > 127, cv2.resize(ids, (width, height), interpolation=0), 0)
 
 
 def motion(now: Picture, before: Picture, alpha: NDArray[np.uint8]) -> NDArray[np.float16]:
     """Where what is in a frame [H, W, 3] was in the one before, [2, H/4, W/4]; 0 where nobody is.
 
-    In pixels of the full size, by DIS optical flow (Kroeger et al. 2016).
+    In pixels of the full size, by optical flow.
     """
-    gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (now, before)]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = dis.calc(gray[0], gray[1], np.zeros((*gray[0].shape, 2), np.float32))
     inside = (alpha > 127).astype(np.float32)
-    small = cv2.resize(flow * inside[..., None], None, fx=0.25, fy=0.25, interpolation=3)
+    small = cv2.resize(
+        flow(now, before) * inside[..., None], None, fx=0.25, fy=0.25, interpolation=3
+    )
     count = cv2.resize(inside, None, fx=0.25, fy=0.25, interpolation=3)
     return (small / np.maximum(count, 0.25)[..., None]).transpose(2, 0, 1).astype(np.float16)
 

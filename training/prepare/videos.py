@@ -19,7 +19,7 @@ from ...model.condition.pose.detect import PoseDetector
 from ...model.condition.pose.skeleton import to_joints
 from ...model.errors import InputError
 from ...model.video import TimedPicture, VideoReader
-from ..clip_format import save_clip
+from ..clip_format import check_size, save_clip
 from ..smoothing import smoothed
 from .frame import PARTS, cut_out, label, motion
 from .survey import SEEN, Framing, Window, survey
@@ -260,8 +260,7 @@ def _write(job: Job, moments: list[_Moment], index: int, fps: float) -> None:
 def _check(videos: list[Path], size: int) -> None:
     if not videos:
         raise InputError("no video was named; any that FFmpeg reads is accepted")
-    if size % 16 or not 64 <= size <= 1024:
-        raise InputError(f"size {size}: a multiple of 16 from 64 to 1024 is accepted")
+    check_size(size)
     for video in videos:
         VideoReader(video)
     stems = Counter(_stem(video) for video in videos)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.errors import InputError
+from ..clip_format import check_size
 from .camera import FLOOR, VIEW_HEIGHT, project
 from .landmarks import LandmarkSet
 from .mesh import PARTS, dress
@@ -33,12 +33,6 @@ class Render:
     parts: NDArray[np.uint8]
     motion: NDArray[np.float16]
     landmarks: NDArray[np.float32]
-
-
-def check_size(size: int) -> None:
-    """Raise InputError for a picture's side that cannot be rendered or trained on."""
-    if size % 16 or not 64 <= size <= 1024:
-        raise InputError(f"size {size}: a multiple of 16 from 64 to 1024 is accepted")
 
 
 class Actor:

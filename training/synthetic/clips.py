@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from ..clip_format import save_clip
-from .actor import PARTS, Actor, check_size
+from ..clip_format import check_size, save_clip
+from .actor import PARTS, Actor
 from .backdrop import backdrop, over
 from .bvh import HELD_OUT, TRAINING, load_capture
 from .detect import detect as find
