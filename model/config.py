@@ -15,7 +15,8 @@ MEMORIES = ("blended", "seen", "none")
 class GeneratorConfig:
     """Shape of a generator.
 
-    width, height: of the picture, multiples of 16. condition_channels: planes at 1/4 resolution.
+    width, height: of the picture, multiples of 16. condition_channels: planes at 1/4 resolution;
+    of labels: at full resolution, of which the first holds ids. classes: of labels (0: none).
     styles: number of appearances. channels: features at 1/4 resolution (twice that at 1/8, four
     times at 1/16). blocks: residual blocks at 1/4, 1/8, 1/16, 1/8, 1/4. backdrop: composite over
     a still picture kept in the weights. memory: of the last picture, one of MEMORIES.
@@ -31,9 +32,10 @@ class GeneratorConfig:
     backdrop: bool = True
     memory: str = "blended"
     parts: int = 0
+    classes: int = 0
 
     def __post_init__(self) -> None:
-        counts = {"condition_channels": 1, "styles": 1, "channels": 2, "parts": 0}
+        counts = {"condition_channels": 1, "styles": 1, "channels": 2, "parts": 0, "classes": 0}
         for name, least in {**counts, "width": 16, "height": 16}.items():
             _check_count(name, getattr(self, name), least)
         if len(self.blocks) != 5:
@@ -46,6 +48,12 @@ class GeneratorConfig:
             raise ModelError(f"channels is {self.channels}; it must be even")
         if self.width % 16 or self.height % 16:
             raise ModelError(f"size {self.width}x{self.height}: both must be multiples of 16")
+
+    @property
+    def condition_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a condition."""
+        shrink = 1 if self.classes else 4
+        return self.condition_channels, self.height // shrink, self.width // shrink
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""

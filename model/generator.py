@@ -17,6 +17,8 @@ from .config import GeneratorConfig
 from .layers import RESIDUAL_SCALE, Stage, conv, pixel_grid, warp
 
 CODE = 32
+EMBEDDING = 8
+"""Numbers that a class is looked up as."""
 MAX_FLOW = 0.25
 """Largest flow the generator predicts, as a share of the picture."""
 
@@ -58,8 +60,12 @@ class Generator(nn.Module):
         self.config = config
         c, n = config.channels, config.blocks
         self.style = nn.Linear(config.styles, CODE)
-        self.condition = conv(config.condition_channels, c, 1)
-        self.previous_condition = conv(config.condition_channels, c, 1, scale=RESIDUAL_SCALE)
+        planes = config.condition_channels
+        self.classes = nn.Embedding(config.classes, EMBEDDING) if config.classes else None
+        if config.classes:
+            planes = 16 * (EMBEDDING + planes - 1)
+        self.condition = conv(planes, c, 1)
+        self.previous_condition = conv(planes, c, 1, scale=RESIDUAL_SCALE)
         self.previous_image = conv(4 * 16, c, 1)
         self.stage_4 = Stage(c, CODE, n[0])
         self.down_8 = conv(c, 2 * c, 2, stride=2)
@@ -95,9 +101,9 @@ class Generator(nn.Module):
     ) -> tuple[Output, State]:
         """Paint the next frame.
 
-        condition [B, C, H/4, W/4], style [B, S] weights, motion [B, 2, H/4, W/4]: what is told of
-        the motion since the last frame, backward, in pixels of the picture; slots with active [B]
-        false keep their state.
+        condition [B, C, H/4, W/4] (of labels [B, C, H, W]), style [B, S] weights, motion
+        [B, 2, H/4, W/4]: what is told of the motion since the last frame, backward, in pixels of
+        the picture; slots with active [B] false keep their state.
         """
         output, following, _ = self.step_with_details(condition, style, state, motion)
         if active is not None:
@@ -121,6 +127,7 @@ class Generator(nn.Module):
         told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
         blended = self.config.memory == "blended"
         aligned = warp(previous, told, self.grid_for(previous)) if blended else previous
+        condition = self._planes(condition)
         x = self._features(condition, self.style(style), aligned, remembered)
 
         fine = F.relu(F.pixel_shuffle(self.up_2(x), 2))  # [B, C/2, H/2, W/2]
@@ -134,6 +141,14 @@ class Generator(nn.Module):
         picture = self.over_backdrop(image) if self.config.backdrop else image[:, :3]
         output = Output(picture * 2 - 1, image[:, 3:])
         return output, following, Details(painted, mask, flow, x)
+
+    def _planes(self, condition: Tensor) -> Tensor:
+        """Planes at 1/4 resolution: of labels, every class looked up (not convolved one-hot)."""
+        if self.classes is None:
+            return condition
+        ids, others = condition[:, 0].long(), condition[:, 1:]
+        looked_up = self.classes(ids).permute(0, 3, 1, 2)
+        return F.pixel_unshuffle(torch.cat([looked_up, others.to(looked_up.dtype)], 1), 4)
 
     def grid_for(self, image: Tensor) -> Tensor:
         """Return the pixel grid; training may run on crops, so it follows the picture's size."""

@@ -8,14 +8,19 @@ import torch
 from numpy.typing import NDArray
 
 from .condition import Conditioner
+from .condition.labels.conditioner import CHANNELS as LABEL_CHANNELS
+from .condition.labels.conditioner import LabelConditioner
 from .condition.pose.conditioner import PoseConditioner
-from .condition.pose.draw import CHANNELS
+from .condition.pose.draw import CHANNELS as LIMBS
 from .condition.pose.motion import motion_between
 from .condition.pose.skeleton import Measures
 from .errors import ModelError
 from .live import LiveModel, Picture, Request
-from .package import Package, load
+from .package import Card, Package, load
 from .runtime import StepInput, Stepper, open_stepper
+
+FURTHEST_GAP = 8
+"""Frames over which an engine's motion is taken to go on as it is."""
 
 
 class GeneratorModel(LiveModel):
@@ -23,8 +28,6 @@ class GeneratorModel(LiveModel):
 
     def __init__(self, package: Package, stepper: Stepper) -> None:
         card = package.card
-        if card.condition != "pose" or card.generator.condition_channels != CHANNELS:
-            raise ModelError(f"{card.name}: this build cannot make its condition {card.condition}")
         self.card, self._stepper, self.condition = card, stepper, card.condition
         self.name, self.styles, self.runtime = card.name, card.styles, stepper.name
         self.width, self.height, self.slots = (
@@ -32,12 +35,11 @@ class GeneratorModel(LiveModel):
             card.generator.height,
             stepper.slots,
         )
-        self._measures = Measures.from_dict(card.condition_settings)
-        planes = (CHANNELS, self.height // 4, self.width // 4)
-        self._condition = torch.zeros(self.slots, *planes)
+        self._measures, self.classes = _domain(card)
+        self._condition = torch.zeros(self.slots, *card.generator.condition_shape)
         self._style = torch.zeros(self.slots, len(self.styles))
-        self._motion = torch.zeros(self.slots, 2, *planes[1:])
-        self._points: list[NDArray[np.float32] | None] = [None] * self.slots
+        self._motion = torch.zeros(self.slots, 2, self.height // 4, self.width // 4)
+        self._last: list[Request | None] = [None] * self.slots
 
     @classmethod
     def open(
@@ -49,13 +51,15 @@ class GeneratorModel(LiveModel):
         return cls(package, open_stepper(package.generator(), slots, runtime, threads))
 
     def conditioner(self, *, mirror: bool) -> Conditioner:
+        if self._measures is None:
+            return LabelConditioner(self.classes, self.width, self.height)
         return PoseConditioner(self._measures, self.width // 4, self.height // 4, mirror=mirror)
 
     def step(self, requests: Sequence[Request]) -> list[Picture]:
         active = torch.zeros(self.slots, dtype=torch.bool)
         for request in requests:
             active[request.slot] = True
-            self._condition[request.slot] = torch.from_numpy(request.condition)
+            self._condition[request.slot] = torch.from_numpy(request.seen.condition)
             self._style[request.slot] = torch.from_numpy(request.style)
             self._motion[request.slot] = self._motion_of(request)
         batch = StepInput(
@@ -63,23 +67,47 @@ class GeneratorModel(LiveModel):
         )
         images, alphas = self._stepper.step(batch)
         for request in requests:
-            self._points[request.slot] = request.points
-        return [_picture(images[r.slot], alphas[r.slot]) for r in requests]
+            self._last[request.slot] = request
+        return [self._picture(images[r.slot], alphas[r.slot]) for r in requests]
 
     def _motion_of(self, request: Request) -> torch.Tensor:
-        """How the points moved since the slot's last frame, in pixels [2, H/4, W/4]."""
-        now, before = request.points, self._points[request.slot]
-        if now is None or before is None:
+        """What is told of the motion since the slot's last painted frame, px [2, H/4, W/4].
+
+        Of an engine's motion vectors, which are since the frame before: as if they had been the
+        same in the frames between that were not painted.
+        """
+        before = self._last[request.slot]
+        if before is None:
             return torch.zeros(())
-        moved = motion_between(now, before, self.width // 4, self.height // 4)
+        if request.seen.motion is not None:
+            gap = min(max(request.seq - before.seq, 1), FURTHEST_GAP)
+            return torch.from_numpy(request.seen.motion) * gap
+        if request.seen.points is None or before.seen.points is None:
+            return torch.zeros(())
+        size = self.width // 4, self.height // 4
+        moved = motion_between(request.seen.points, before.seen.points, *size)
         return torch.from_numpy(moved).mul_(self.height)
 
     def reset(self, slot: int) -> None:
-        self._points[slot] = None
+        self._last[slot] = None
         self._stepper.reset(torch.arange(self.slots) == slot)
 
+    def _picture(self, image: torch.Tensor, alpha: torch.Tensor) -> Picture:
+        rgb = image.mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
+        solid: NDArray[np.uint8] | None = None
+        if self.card.generator.backdrop:
+            solid = alpha[0].mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()
+        return Picture(rgb=np.ascontiguousarray(rgb.numpy()), alpha=solid)
 
-def _picture(image: torch.Tensor, alpha: torch.Tensor) -> Picture:
-    rgb = image.mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
-    solid = alpha[0].mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
-    return Picture(rgb=np.ascontiguousarray(rgb.numpy()), alpha=solid.numpy())
+
+def _domain(card: Card) -> tuple[Measures | None, tuple[str, ...]]:
+    """The bones of a pose model, or the classes of a labels model. Raises ModelError."""
+    shape = card.generator
+    if card.condition == "pose" and shape.condition_channels == LIMBS and not shape.classes:
+        return Measures.from_dict(card.condition_settings), ()
+    if card.condition == "labels" and shape.condition_channels == LABEL_CHANNELS:
+        classes = tuple(card.condition_settings.get("classes", ()))
+        if 0 < len(classes) == shape.classes:
+            return None, classes
+        raise ModelError(f"{card.name} names {len(classes)} classes and has {shape.classes}")
+    raise ModelError(f"{card.name}: this build cannot make its condition {card.condition}")

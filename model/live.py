@@ -8,19 +8,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .condition import Conditioner, Observation
+from .condition import Conditioner, Observation, Planes, plane
+from .condition.labels.classes import STREET
+from .condition.labels.conditioner import PaletteConditioner
 from .errors import InputError
 from .video import TimedPicture
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One slot's turn: condition and points as its Conditioner made them, style weights [S]."""
+    """One slot's turn: what its Conditioner saw, style weights [S], the frame's number."""
 
     slot: int
-    condition: NDArray[np.generic]
+    seen: Observation
     style: NDArray[np.float32]
-    points: NDArray[np.float32] | None = None
+    seq: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,9 @@ class LiveModel(ABC):
     styles: tuple[str, ...]
     slots: int
     runtime: str
+    condition: str = "picture"
+    classes: tuple[str, ...] = ()
+    """Of a model that takes labels: their names, in id order."""
 
     @abstractmethod
     def conditioner(self, *, mirror: bool) -> Conditioner:
@@ -73,9 +78,9 @@ def paint(
     conditioner = model.conditioner(mirror=mirror)
     model.reset(0)
     try:
-        for picture in pictures:
-            seen = conditioner.observe(picture.rgb, picture.time_s)
-            request = Request(slot=0, condition=seen.condition, style=weights, points=seen.points)
+        for seq, picture in enumerate(pictures):
+            seen = conditioner.observe({"rgb": picture.rgb}, picture.time_s)
+            request = Request(slot=0, seen=seen, style=weights, seq=seq)
             yield TimedPicture(rgb=model.step([request])[0].rgb, time_s=picture.time_s)
     finally:
         conditioner.close()
@@ -88,7 +93,8 @@ class IdentityConditioner:
         self._size = (width, height)
         self._mirror = mirror
 
-    def observe(self, rgb: NDArray[np.uint8], time_s: float) -> Observation:
+    def observe(self, planes: Planes, time_s: float) -> Observation:
+        rgb = plane(planes, "rgb")
         height, width = rgb.shape[:2]
         scale = min(width / self._size[0], height / self._size[1])
         w, h = max(1, round(self._size[0] * scale)), max(1, round(self._size[1] * scale))
@@ -115,14 +121,27 @@ class IdentityModel(LiveModel):
         self.name, self.runtime, self.styles = "identity", "none", ("as is",)
         self.slots, self.width, self.height = slots, width, height
 
-    def conditioner(self, *, mirror: bool) -> IdentityConditioner:
+    def conditioner(self, *, mirror: bool) -> Conditioner:
         return IdentityConditioner(self.width, self.height, mirror)
 
     def step(self, requests: Sequence[Request]) -> list[Picture]:
-        return [Picture(rgb=request.condition.astype(np.uint8, copy=False)) for request in requests]
+        conditions = [request.seen.condition for request in requests]
+        return [Picture(rgb=condition.astype(np.uint8, copy=False)) for condition in conditions]
 
     def reset(self, slot: int) -> None:
         pass
+
+
+class PaletteModel(IdentityModel):
+    """Paints each class of a street in its colour: measures the house of labels."""
+
+    def __init__(self, slots: int = 4, width: int = 512, height: int = 256) -> None:
+        super().__init__(slots, width, height)
+        self.name, self.styles = "palette", ("by class",)
+        self.condition, self.classes = "labels", STREET
+
+    def conditioner(self, *, mirror: bool) -> PaletteConditioner:
+        return PaletteConditioner(self.classes, self.width, self.height)
 
 
 def open_model(
@@ -135,6 +154,8 @@ def open_model(
     """
     if name == "identity":
         return IdentityModel(slots)
+    if name == "palette":
+        return PaletteModel(slots)
     from .generator_live import GeneratorModel
 
     return GeneratorModel.open(name, slots=slots, runtime=runtime, threads=threads)

@@ -4,7 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.condition import Planes
 from .protocol import Frame
+
+
+def seen_planes(frame: Frame) -> Planes:
+    """Return what conditioners take: a decoder's planes become RGB, others stay as they are."""
+    return {"rgb": to_rgb(frame)} if "y" in frame.planes else frame.planes
 
 
 def to_rgb(frame: Frame) -> NDArray[np.uint8]:

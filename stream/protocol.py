@@ -5,7 +5,6 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from ..model.errors import InputError
@@ -17,7 +16,8 @@ MAX_MESSAGE_BYTES = 16 * 1024
 class Frame:
     """One picture and its place in time; what goes out keeps `seq` and `pts` of what came in.
 
-    planes: "rgb" uint8 [H, W, 3], or "y" uint8 [H, W] with "u", "v" uint8 [H/2, W/2].
+    planes: "rgb" uint8 [H, W, 3], or "y" uint8 [H, W] with "u", "v" uint8 [H/2, W/2], or what
+    an engine sends (`model.condition.Planes`).
     captured_ns: monotonic time of arrival. marks: monotonic times of the hops since, in ns.
     """
 
@@ -25,7 +25,7 @@ class Frame:
     pts: int
     time_base: Fraction
     captured_ns: int
-    planes: dict[str, NDArray[np.uint8]]
+    planes: dict[str, NDArray[Any]]
     marks: dict[str, int] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.condition import Observation
 from ..model.errors import RotoliveError
 from ..model.live import LiveModel, Picture, Request
 from .guard import Guard
@@ -25,12 +26,11 @@ class TooManySessions(RotoliveError):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A frame whose condition is ready, and the style [S] to paint it in."""
+    """A frame, what its conditioner saw, and the style [S] to paint it in."""
 
     frame: Frame
-    condition: NDArray[np.generic]
+    seen: Observation
     style: NDArray[np.float32]
-    points: NDArray[np.float32] | None = None
     marker: int | None = None
 
 
@@ -163,7 +163,7 @@ class Renderer:
         start = time.monotonic_ns()
         pictures = self.model.step(
             [
-                Request(slot=seat.slot, condition=job.condition, style=job.style, points=job.points)
+                Request(slot=seat.slot, seen=job.seen, style=job.style, seq=job.frame.seq)
                 for seat, job in turns
             ]
         )

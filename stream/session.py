@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.condition import Conditioner
+from ..model.condition.labels.edits import Edits
 from ..model.live import Picture
-from .colour import brightness, to_rgb
+from .colour import brightness, seen_planes
 from .guard import is_finite
 from .mailbox import Closed, Mailbox
 from .marker import read_marker, write_marker
@@ -45,6 +46,7 @@ class Session:
         self.on_error: ErrorSink | None = None
         self._renderer = renderer
         self._style = renderer.model.style(style)
+        self._edits = Edits()
         self._mirror = self._mirrored = mirror
         self._marker = marker
         self._watched = True
@@ -84,6 +86,11 @@ class Session:
     def set_mirror(self, on: bool) -> None:
         """Mirror the camera from the next frame on."""
         self._mirror = on
+
+    def set_edits(self, edits: Edits) -> None:
+        """Show classes and instances as others from the next frame on. Raises InputError."""
+        edits.check(self.model.classes)
+        self._edits = edits
 
     def reset(self) -> None:
         """Forget the past: the conditioner's and the generator's."""
@@ -141,19 +148,14 @@ class Session:
     def _condition(self, conditioner: Conditioner, frame: Frame) -> None:
         frame.marks["picked"] = time.monotonic_ns()
         marker = read_marker(brightness(frame)) if self._marker else None
-        seen = conditioner.observe(to_rgb(frame), frame.captured_ns / 1e9)
+        planes = self._edits.apply(seen_planes(frame), self.model.classes)
+        seen = conditioner.observe(planes, frame.captured_ns / 1e9)
         frame.marks["conditioned"] = time.monotonic_ns()
         on_pose = self.on_pose
         if on_pose:
             on_pose(seen.landmarks)
         if is_finite(seen.condition):
-            job = Job(
-                frame=frame,
-                condition=seen.condition,
-                points=seen.points,
-                style=self._style,
-                marker=marker,
-            )
+            job = Job(frame=frame, seen=seen, style=self._style, marker=marker)
             self._seat.inbox.put(job)
 
     def _deliver(self, job: Job, picture: Picture) -> None:

@@ -40,7 +40,7 @@ def bench_soak(
     while loops < LOOPS or time.monotonic() - started < seconds:
         kept = early if loops < 2 else late
         for phase, moment in enumerate(seen):
-            request = Request(slot=0, condition=moment.condition, style=style, points=moment.points)
+            request = Request(slot=0, seen=moment, style=style)
             kept[phase] = model.step([request])[0].rgb
         loops += 1
         if loops == 2:
@@ -82,7 +82,7 @@ def _observations(model: LiveModel, video: str | Path, frames: int) -> list[Obse
     conditioner = model.conditioner(mirror=False)
     try:
         return [
-            conditioner.observe(picture, t / FPS)
+            conditioner.observe({"rgb": picture}, t / FPS)
             for t, picture in enumerate(read_clip(video, frames=frames))
         ]
     finally:

@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rotolive.model.condition import Observation
+from rotolive.model.condition import Observation, Planes
 from rotolive.model.live import IdentityConditioner, IdentityModel, Picture, Request
 from rotolive.web.serve import serve
 
@@ -14,8 +13,8 @@ from rotolive.web.serve import serve
 class Standing(IdentityConditioner):
     """Sees the same upright person in every picture."""
 
-    def observe(self, rgb: NDArray[np.uint8], time_s: float) -> Observation:
-        seen = super().observe(rgb, time_s)
+    def observe(self, planes: Planes, time_s: float) -> Observation:
+        seen = super().observe(planes, time_s)
         landmarks = np.full((33, 3), 0.9, np.float32)
         landmarks[:, 0] = np.where(np.arange(33) % 2, 0.6, 0.4)
         landmarks[:, 1] = np.linspace(0.1, 0.95, 33)
@@ -37,7 +36,7 @@ class Tinted(IdentityModel):
         return [self._paint(request) for request in requests]
 
     def _paint(self, request: Request) -> Picture:
-        rgb = request.condition.astype(np.uint8, copy=False)
+        rgb = request.seen.condition.astype(np.uint8, copy=False)
         if self._pale.get(request.slot, 0) > 0:
             self._pale[request.slot] -= 1
             return Picture(rgb=rgb // 2 + 128)

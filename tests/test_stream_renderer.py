@@ -24,12 +24,12 @@ class Counting(IdentityModel):
 
     def step(self, requests: Sequence[Request]) -> list[Picture]:
         self.threads.add(threading.current_thread().name)
-        if any((request.condition[0, 0, 2] == 66) for request in requests):
+        if any((request.seen.condition[0, 0, 2] == 66) for request in requests):
             raise RuntimeError("poison")
         pictures = []
         for request in requests:
             self.counts[request.slot] += 1
-            rgb = request.condition.astype(np.uint8)
+            rgb = request.seen.condition.astype(np.uint8)
             rgb[32:, :, 0] = self.counts[request.slot]
             rgb[32:, :, 1] = 50 * int(request.style.argmax())
             pictures.append(Picture(rgb=rgb))

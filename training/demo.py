@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.condition import Observation
 from ..model.condition.pose.draw import draw
 from ..model.condition.pose.retarget import Retargeter
 from ..model.condition.pose.skeleton import Measures
@@ -49,9 +50,8 @@ def write_thumbnails(model: str, folder: Path, size: int = 256) -> None:
         for t in range(30):
             joints = retargeter.update(None, t / FPS)
             planes = draw(joints, live.width // 4, live.height // 4)
-            rgb = live.step(
-                [Request(slot=0, condition=planes, style=live.style(style), points=joints)]
-            )[0].rgb
+            seen = Observation(condition=planes, points=joints)
+            rgb = live.step([Request(slot=0, seen=seen, style=live.style(style))])[0].rgb
         small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
         cv2.imwrite(str(folder / f"{card.name}-{style}.png"), small[:, :, ::-1])
 

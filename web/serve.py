@@ -81,8 +81,9 @@ def _hash(access: Access) -> str:
 def warm_up(model: LiveModel) -> None:
     """Load what the first session would wait for, and fail now if it cannot be loaded."""
     conditioner = model.conditioner(mirror=False)
+    kind = ((480, 640), "label") if model.classes else ((480, 640, 3), "rgb")
     try:
-        conditioner.observe(np.zeros((480, 640, 3), np.uint8), 0.0)
+        conditioner.observe({kind[1]: np.zeros(kind[0], np.uint8)}, 0.0)
     finally:
         conditioner.close()
 

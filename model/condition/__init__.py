@@ -1,10 +1,19 @@
 """What a domain's input is: one definition, used live and in training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import InputError
+
+Planes = Mapping[str, NDArray[Any]]
+"""What an input frame holds, all of one size: "rgb" uint8 [H, W, 3]; or "label" uint8 [H, W], ids
+of the model's classes, with any of "instance" uint16 or uint32 [H, W] (0: none), "depth" [H, W] in
+metres (0 or not finite: unknown) and "motion" [2, H, W] in pixels, x right, y down: what is at p
+now was at p + motion in the frame before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,20 +22,26 @@ class Observation:
 
     condition: what the generator takes, float32 [C, h, w] (the identity model: uint8 [H, W, 3]).
     points: what it was drawn from, [K, 3], if the motion since another frame can be told from it.
+    motion: the motion since the frame before, if it came with it: [2, H/4, W/4] in pixels of the
+    model's picture.
     landmarks: for overlays, float32 [33, 3] of x, y in 0..1 of the *incoming* picture and
     visibility in 0..1; None when nobody is seen or the domain has none.
     """
 
     condition: NDArray[np.generic]
     points: NDArray[np.float32] | None = None
+    motion: NDArray[np.float32] | None = None
     landmarks: NDArray[np.float32] | None = None
 
 
 class Conditioner(Protocol):
-    """One session's way from RGB to condition; stateful, used from one worker thread only."""
+    """One session's way from planes to condition; stateful, used from one worker thread only."""
 
-    def observe(self, rgb: NDArray[np.uint8], time_s: float) -> Observation:
-        """Turn a picture [H, W, 3] taken at `time_s` (seconds, increasing) into a condition."""
+    def observe(self, planes: Planes, time_s: float) -> Observation:
+        """Turn a frame taken at `time_s` (seconds, increasing) into a condition.
+
+        Raises InputError naming the plane that is missing or does not fit.
+        """
         ...
 
     def set_mirror(self, on: bool) -> None:
@@ -40,3 +55,10 @@ class Conditioner(Protocol):
     def close(self) -> None:
         """Release the detector."""
         ...
+
+
+def plane(planes: Planes, name: str) -> NDArray[Any]:
+    """Return a plane that must be there. Raises InputError naming what came."""
+    if name not in planes:
+        raise InputError(f"this model takes {name} planes; what came is {', '.join(planes)}")
+    return planes[name]

@@ -69,13 +69,16 @@ def verify(generator: Generator, stepper: Stepper) -> Deviation:
     reference = EagerStepper(generator, 1)
     shape = generator.config
     rng = torch.Generator().manual_seed(0)
-    size = (stepper.slots, shape.condition_channels, shape.height // 4, shape.width // 4)
+    size = (stepper.slots, *shape.condition_shape)
+    cells = (stepper.slots, 2, shape.height // 4, shape.width // 4)
     style = torch.eye(shape.styles)[:1].expand(stepper.slots, -1)
     active = torch.arange(stepper.slots) == 0
     agreement = []
     for _ in range(ROLLOUT):
         planes = (torch.rand(size, generator=rng) > 0.97).float()
-        motion = 4 * torch.randn((stepper.slots, 2, *size[2:]), generator=rng)
+        if shape.classes:
+            planes[:, 0] = torch.randint(shape.classes, size[2:], generator=rng)
+        motion = 4 * torch.randn(cells, generator=rng)
         batch = StepInput(condition=planes, style=style, motion=motion, active=active)
         got = stepper.step(batch)
         want = reference.step(

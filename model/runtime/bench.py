@@ -21,7 +21,7 @@ def bench_runtime(name: str, seconds: float = 20.0) -> dict[str, Any]:
     """
     generator = load(name).generator()
     shape = generator.config
-    planes = torch.rand(1, shape.condition_channels, shape.height // 4, shape.width // 4)
+    planes = torch.rand(1, *shape.condition_shape)
     batch = StepInput(
         condition=(planes > 0.97).float(),
         style=torch.eye(shape.styles)[:1],

@@ -98,7 +98,7 @@ def _graph(openvino: Any, core: Any, generator: Generator) -> Any:
     state = generator.initial_state(1)
     shape = generator.config
     example = (
-        torch.zeros(1, shape.condition_channels, shape.height // 4, shape.width // 4),
+        torch.zeros(1, *shape.condition_shape),
         torch.zeros(1, shape.styles),
         torch.zeros(1, 2, shape.height // 4, shape.width // 4),
         state.image,

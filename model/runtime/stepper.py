@@ -11,7 +11,7 @@ from ..generator import Generator, Output, State
 
 @dataclass(frozen=True, kw_only=True)
 class StepInput:
-    """condition [B, C, H/4, W/4], style [B, S], motion [B, 2, H/4, W/4], active [B] (bool).
+    """condition [B, *condition_shape], style [B, S], motion [B, 2, H/4, W/4], active [B] (bool).
 
     As `Generator.step` takes them, float32 on the CPU.
     """

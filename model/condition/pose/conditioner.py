@@ -1,9 +1,8 @@
 """The three stages in a row, for one session."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import Observation
+from .. import Observation, Planes, plane
 from .detect import PoseDetector
 from .draw import draw
 from .retarget import Retargeter
@@ -19,14 +18,15 @@ class PoseConditioner:
         self._detector = PoseDetector()
         self._retargeter = Retargeter(measures)
 
-    def observe(self, rgb: NDArray[np.uint8], time_s: float) -> Observation:
-        """Turn a picture [H, W, 3] into planes [C, h, w]; landmarks are as found, unmirrored."""
+    def observe(self, planes: Planes, time_s: float) -> Observation:
+        """Turn a picture into limbs [C, h, w]; landmarks are as found, unmirrored."""
+        rgb = plane(planes, "rgb")
         landmarks = self._detector.detect(rgb, time_s)
         aspect = rgb.shape[1] / rgb.shape[0]
         joints = self._retargeter.update(landmarks, time_s, aspect=aspect, mirror=self._mirror)
         overlay = None if landmarks is None else np.ascontiguousarray(landmarks[:, [0, 1, 3]])
-        planes = draw(joints, *self._size)
-        return Observation(condition=planes, points=joints, landmarks=overlay)
+        limbs = draw(joints, *self._size)
+        return Observation(condition=limbs, points=joints, landmarks=overlay)
 
     def set_mirror(self, on: bool) -> None:
         """Mirror from the next frame on; the user is calibrated anew."""
