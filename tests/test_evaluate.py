@@ -14,7 +14,7 @@ from rotolive.model import package
 from rotolive.model.errors import InputError
 from rotolive.training import metrics
 from rotolive.training.evaluate import COPY, FORGETFUL, MODEL, STEADIED, drift_of, evaluate
-from rotolive.training.losses import same_part
+from rotolive.training.losses import same_thing
 from rotolive.training.report import MEANINGS, write_report
 from rotolive.training.synthetic.clips import synth_actor
 
@@ -78,9 +78,9 @@ def test_what_was_hidden_before_is_no_warping_error() -> None:
     before[:, :4], now[:, 2:6] = 1, 1
     motion = torch.zeros(1, 2, 8, 8)
     motion[:, 0] = -2
-    seen = same_part(now[None], before[None], motion)[0, 0]
+    seen = same_thing(now[None], before[None], motion)[0, 0]
     assert seen[:, 2:6].all()
-    assert not same_part(now[None], torch.zeros_like(before)[None], motion)[0, 0, :, 2:6].any()
+    assert not same_thing(now[None], torch.zeros_like(before)[None], motion)[0, 0, :, 2:6].any()
 
 
 def test_steadying_follows_what_moves_and_lets_go_of_what_changes() -> None:

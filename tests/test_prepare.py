@@ -10,10 +10,10 @@ import pytest
 from rotolive.model.errors import InputError
 from rotolive.model.video import TimedPicture, VideoReader, VideoWriter
 from rotolive.training.clip_format import clip_folders
+from rotolive.training.data import open_data
 from rotolive.training.prepare.frame import PARTS, cut_out, label, motion
 from rotolive.training.prepare.survey import Framing, survey
 from rotolive.training.prepare.videos import NOBODY, prepare
-from rotolive.training.run import open_data
 from rotolive.training.synthetic.actor import Actor
 from rotolive.training.synthetic.backdrop import backdrop, over
 from rotolive.training.synthetic.motion import sample_motion
@@ -61,7 +61,7 @@ def made(movie: Movie, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_can_be_trained_on(made: Path) -> None:
     data = open_data(made)
-    assert data.styles == ("my dance",) and data.parts == PARTS
+    assert data.styles == ("my dance",) and data.inventory.names == PARTS
     assert data.backdrop.shape == (3, 128, 128)
     assert all(clip.usable.mean() > 0.6 for clip in data.clips)
 

@@ -20,8 +20,9 @@ from rotolive.model.errors import InputError, TrainingStopped
 from rotolive.training.check import check
 from rotolive.training.clip_format import save_clip
 from rotolive.training.config import LossWeights, Part, TrainConfig, smoke
+from rotolive.training.data import open_data
 from rotolive.training.loop import Trainer
-from rotolive.training.run import open_data, train
+from rotolive.training.run import train
 
 SIZE, FRAMES = 64, 30
 PLAIN = LossWeights(perceptual=0, pose=0)
@@ -160,16 +161,13 @@ def test_each_part_can_be_left_out(data: Path, tmp_path: Path, part: Part) -> No
 
 def test_without_the_prior_the_picture_is_whole(data: Path) -> None:
     found = open_data(data)
-    from rotolive.training.clips import Streams
-    from rotolive.training.run import part_table
+    from rotolive.training.streams import Streams
 
     config = setting(without=("prior",))
-    trainer = Trainer(
-        config, Streams(found.clips, 2, config), part_table(found.parts), found.backdrop
-    )
+    trainer = Trainer(config, Streams(found.clips, 2, config), found.domain)
     batch = trainer._next()
     assert (batch.target[:, 3] == 1).all()
-    assert torch.allclose(batch.target[:, :3, 0, 0], found.backdrop[:, 0, 0])
+    assert torch.allclose(batch.target[:, :3, 0, 0], found.domain.backdrop[:, 0, 0])
 
 
 def test_styles_of_another_number_begin_as_their_mean(data: Path, tmp_path: Path) -> None:

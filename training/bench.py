@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from .clips import Streams
 from .config import TrainConfig, dancer
+from .data import DataSet, open_data
 from .loop import Trainer
-from .run import DataSet, open_data, part_table, pick_device
+from .run import pick_device
+from .streams import Streams
 from .synthetic.clips import synth_actor
 
 SHAPES = ("nano", "live")
@@ -45,7 +46,7 @@ def bench_train(seconds: float = 20.0, device: str | None = None) -> dict[str, A
 
 def _time(found: DataSet, config: TrainConfig, seconds: float) -> dict[str, Any]:
     streams = Streams(found.clips, len(found.styles), config)
-    trainer = Trainer(config, streams, part_table(found.parts), found.backdrop)
+    trainer = Trainer(config, streams, found.domain)
     for _ in trainer.run(WARM_UP):
         pass
     steps, loading, began = 0, 0.0, time.perf_counter()

@@ -15,7 +15,7 @@ from .clip_format import clip_folders
 
 SAMPLED = 15
 """Every so many frames it is noted which ids are used."""
-KINDS = {
+PEOPLE = {
     "rgba": (np.uint8, "H W 4"),
     "parts": (np.uint8, "H W"),
     "motion": (np.float16, "2 h w"),
@@ -23,12 +23,20 @@ KINDS = {
     "landmarks": (np.float32, "33 4"),
     "times": (np.float64, ""),
 }
+SCENES = {
+    "rgb": (np.uint8, "H W 3"),
+    "label": (np.uint8, "H W"),
+    "instance": (np.uint16, "H W"),
+    "depth": (np.float16, "H W"),
+    "motion": (np.float16, "2 h w"),
+    "times": (np.float64, ""),
+}
 """Type and shape of each array's frames; h and w are a quarter of the picture's H and W."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """What a data set holds."""
+    """What a data set holds. names: of all parts or classes, shown: of those that occur."""
 
     clips: int
     frames: int
@@ -36,7 +44,9 @@ class Inventory:
     width: int
     height: int
     styles: dict[str, int]
-    parts: tuple[str, ...]
+    condition: str
+    names: tuple[str, ...]
+    shown: tuple[str, ...]
     sources: tuple[str, ...]
     unfinished: int
 
@@ -45,30 +55,28 @@ class Inventory:
         rest = f"; {self.unfinished} unfinished clips are left out" if self.unfinished else ""
         return (
             f"{self.clips} clips, {self.frames} frames, {self.seconds / 60:.1f} minutes, "
-            f"{self.width}x{self.height}; styles: {styles}; shown: {', '.join(self.parts)}{rest}"
+            f"{self.width}x{self.height}; styles: {styles}; shown: {', '.join(self.shown)}{rest}"
         )
 
 
 def check(data: Path) -> Inventory:
     """Look through a data set. Raises InputError naming the clip that does not fit, and why."""
-    picture = cv2.imread(str(data / "backdrop.png"))
-    if picture is None:
-        raise InputError(f"{data} is no data set: backdrop.png is missing or no picture")
     folders = clip_folders(data)
     about = [_about(folder) for folder in folders]
-    first = about[0]
-    height, width = picture.shape[:2]
+    condition, names = _kind(about[0])
+    width, height = _size(data, condition, about[0])
+    kinds, ids = (SCENES, "label") if condition == "labels" else (PEOPLE, "parts")
     used: set[int] = set()
     seconds = 0.0
     for folder, clip in zip(folders, about, strict=True):
-        if clip["parts"] != first["parts"]:
+        if _kind(clip) != (condition, names):
             raise InputError(
                 f"{folder} labels other parts than {folders[0]}: clips of one data set must come "
                 "from one maker"
             )
-        arrays = _arrays(folder, height, width)
+        arrays = _arrays(folder, kinds, height, width)
         seconds += float(arrays["times"][-1] - arrays["times"][0])
-        used |= _ids(folder, arrays["parts"], len(clip["parts"]))
+        used |= _ids(folder, arrays[ids], ids, len(names))
     return Inventory(
         clips=len(folders),
         frames=sum(int(clip["frames"]) for clip in about),
@@ -76,7 +84,9 @@ def check(data: Path) -> Inventory:
         width=width,
         height=height,
         styles=_styles(folders, about),
-        parts=tuple(first["parts"][i] for i in sorted(used) if i),
+        condition=condition,
+        names=names,
+        shown=tuple(names[i] for i in sorted(used) if i),
         sources=tuple(sorted({str(clip.get("source", "unknown")) for clip in about})),
         unfinished=sum(1 for path in data.glob(".*.tmp") if path.is_dir()),
     )
@@ -85,7 +95,9 @@ def check(data: Path) -> Inventory:
 def _about(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads((folder / "clip.json").read_text())
-        missing = {"style", "name", "frames", "parts", "detected"} - about.keys()
+        scene = about.get("condition") == "labels"
+        own = {"classes", "width", "height"} if scene else {"parts", "detected"}
+        missing = ({"style", "name", "frames"} | own) - about.keys()
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{folder}: clip.json is damaged: {error}") from error
     if missing:
@@ -93,11 +105,29 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
-    """Open a clip's arrays, all of one length and of the backdrop's size."""
+def _kind(about: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The condition that clips are made for, and the names of what they label."""
+    condition = str(about.get("condition", "pose"))
+    return condition, tuple(about["classes" if condition == "labels" else "parts"])
+
+
+def _size(data: Path, condition: str, about: dict[str, Any]) -> tuple[int, int]:
+    if condition == "labels":
+        return int(about["width"]), int(about["height"])
+    picture = cv2.imread(str(data / "backdrop.png"))
+    if picture is None:
+        raise InputError(f"{data} is no data set: backdrop.png is missing or no picture")
+    height, width = picture.shape[:2]
+    return width, height
+
+
+def _arrays(
+    folder: Path, kinds: dict[str, tuple[type, str]], height: int, width: int
+) -> dict[str, NDArray[Any]]:
+    """Open a clip's arrays, all of one length and size."""
     sizes = {"H": height, "W": width, "h": height // 4, "w": width // 4}
     arrays: dict[str, NDArray[Any]] = {}
-    for name, (kind, shape) in KINDS.items():
+    for name, (kind, shape) in kinds.items():
         path = folder / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode="r")
@@ -105,12 +135,12 @@ def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
             raise InputError(f"{path} is missing or damaged: {error}") from error
         if not array.ndim:
             raise InputError(f"{path} is damaged: it holds one number")
-        frames = len(arrays["rgba"]) if arrays else len(array)
+        frames = len(next(iter(arrays.values()))) if arrays else len(array)
         wanted = (frames, *(sizes.get(side) or int(side) for side in shape.split()))
         if array.shape != wanted or array.dtype != kind:
             raise InputError(
                 f"{path} is {array.dtype} {array.shape}; {kind.__name__} {wanted} is expected, "
-                "by the backdrop's size and the first array's frames"
+                "by the size of the data and the first array's frames"
             )
         arrays[name] = array
     if len(arrays["times"]) < 2 or not (np.diff(arrays["times"]) > 0).all():
@@ -118,11 +148,11 @@ def _arrays(folder: Path, height: int, width: int) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _ids(folder: Path, parts: NDArray[np.uint8], known: int) -> set[int]:
-    highest = int(parts.max())
+def _ids(folder: Path, ids: NDArray[np.uint8], name: str, known: int) -> set[int]:
+    highest = int(ids.max())
     if highest >= known:
-        raise InputError(f"{folder}/parts.npy holds the id {highest}; clip.json names {known}")
-    return {int(i) for i in np.unique(parts[::SAMPLED])}
+        raise InputError(f"{folder}/{name}.npy holds the id {highest}; clip.json names {known}")
+    return {int(i) for i in np.unique(ids[::SAMPLED])}
 
 
 def _styles(folders: list[Path], about: list[dict[str, Any]]) -> dict[str, int]:

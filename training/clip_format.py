@@ -11,6 +11,16 @@ DATA/NAME/landmarks.npy   the same as a detector found them live; NaN where it f
 DATA/NAME/times.npy       float64 [T], seconds
 DATA/NAME/clip.json       style (its number), name (of the style), fps, frames, size, detected,
                           source, parts (names of the ids)
+
+Of labelled scenes, which have no backdrop, in place of those:
+
+DATA/NAME/rgb.npy         uint8 [T, H, W, 3]
+DATA/NAME/label.npy       uint8 [T, H, W], ids of classes
+DATA/NAME/instance.npy    uint16 [T, H, W], ids of things; 0: none
+DATA/NAME/depth.npy       float16 [T, H, W], metres; 0: unknown, or the sky
+DATA/NAME/motion.npy, times.npy   as above; motion at the centre of each 4x4 cell
+DATA/NAME/clip.json       condition ("labels"), style, name, fps, frames, width, height, source,
+                          classes (names of the ids)
 """
 
 import json

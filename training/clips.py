@@ -1,7 +1,6 @@
-"""Clips on disk, and persistent streams over them."""
+"""Clips of people on disk, as conditions and targets."""
 
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -10,13 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..model.condition.pose.draw import CHANNELS, draw
+from ..model.condition.pose.draw import draw
 from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import CHILDREN, INDEX, PARENTS, Measures, to_joints
 from ..model.errors import InputError
 from . import manner
 from .clip_format import clip_folders, no_clips
-from .config import TrainConfig
 from .measures import retarget_clip
 from .smoothing import smoothed
 
@@ -62,6 +60,12 @@ class Clip:
     def __len__(self) -> int:
         return len(self.rgba)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width = self.rgba.shape[1:3]
+        return width, height
+
     @cached_property
     def retargeted(self) -> NDArray[np.float32]:
         """The dancer's joints [T, J, 3] as the live path makes them."""
@@ -78,12 +82,16 @@ class Clip:
         return self.retargeted[..., :2] - self.shown[..., :2]
 
     @cached_property
-    def usable(self) -> NDArray[np.bool_]:
-        """Frames [T] whose condition shows what the picture shows; others would teach blur."""
+    def _usable(self) -> NDArray[np.bool_]:
         error = np.linalg.norm(self.errors[:, _LIMBS], axis=-1)
         good = (error.max(1) < WORST_JOINT) & (error.mean(1) < MEAN_JOINT)
         good[-1] = False
         return good
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Frames [T] whose condition shows what the picture shows; others would teach blur."""
+        return self._usable
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
@@ -103,6 +111,33 @@ class Clip:
         offsets = self.retargeted[:, ends, :2] - self.retargeted[:, anchors, :2]
         joints[:, ends, :2] = joints[:, anchors, :2] + offsets
         return joints
+
+    def moment(self, frame: int, before: int, window: slice, whim: int) -> dict[str, Tensor]:
+        """One row of a `Batch`, of the columns in `window`."""
+        width, height = self.size
+        left, small = window.start, slice(window.start // 4, window.stop // 4)
+        planes = draw(self.joints[frame], width // 4, height // 4)
+        moved = motion_between(self.joints[frame], self.joints[before], width // 4, height // 4)
+        parts, parts_before = (
+            torch.from_numpy(self.parts[t][:, window].astype(np.int64)) for t in (frame, before)
+        )
+        points = self.joints[frame, [INDEX[name] for name in CROP_JOINTS], :2] * height
+        shown = self.shown[frame, :, :2] * height - [left, 0]
+        body = shown[[INDEX["pelvis"], INDEX["chest"]]]
+        return {
+            "condition": torch.from_numpy(planes[:, :, small].copy()),
+            "target": premultiplied(self.rgba[frame][:, window]),
+            "before": premultiplied(self.rgba[before][:, window]),
+            "parts": parts,
+            "things": parts,
+            "things_before": parts_before,
+            "told": torch.from_numpy(moved[:, :, small] * height),
+            "motion": torch.from_numpy(self.motion[frame][:, :, small].astype(np.float32)),
+            "motion_known": torch.tensor(frame - before == 1),
+            "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),
+            "body": torch.from_numpy(body.astype(np.float32)),
+            "reach": torch.tensor(np.linalg.norm(shown - body[0], axis=-1).max()).float(),
+        }
 
 
 def _at_most(offsets: NDArray[np.floating], length: float) -> NDArray[np.floating]:
@@ -127,120 +162,6 @@ def open_clips(folder: Path, measures: Measures) -> list[Clip]:
     for clip in clips:
         clip.expected_errors = (described[clip] @ fitted).reshape(clip.errors.shape)
     return clips
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """One frame of every stream.
-
-    condition [B, C, H/4, W/4], style [B, S], target: premultiplied RGBA [B, 4, H, W] in 0..1,
-    before: the same one step earlier, parts and parts_before [B, H, W] ids, motion
-    [B, 2, H/4, W/4] and where it is known [B], told: the same as the condition tells it, start
-    [B]: streams that begin here, crops [B, K, 2]: x, y of what to look at closely, body
-    [B, 2, 2]: x, y of pelvis and chest, reach [B]: pixels from there to the furthest joint.
-    """
-
-    condition: Tensor
-    style: Tensor
-    target: Tensor
-    before: Tensor
-    parts: Tensor
-    parts_before: Tensor
-    told: Tensor
-    motion: Tensor
-    motion_known: Tensor
-    start: Tensor
-    crops: Tensor
-    body: Tensor
-    reach: Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        """Move everything to a device."""
-        return Batch(**{key: value.to(device) for key, value in vars(self).items()})
-
-
-Place = tuple[int, int, int, int, int]
-"""Clip, frame, the frame before it, gap, left edge of the window."""
-
-
-class Streams:
-    """`batch` clips being played at once, each in a window of its own; restarted at random."""
-
-    def __init__(self, clips: list[Clip], styles: int, config: TrainConfig) -> None:
-        self.clips, self.styles, self.config = clips, styles, config
-        self.rng = np.random.default_rng(config.seed)
-        self.height, self.width = clips[0].rgba.shape[1:3]
-        crop = 0 if "prior" in config.without else config.crop
-        self.window = min(crop or self.width, self.width)
-        self.planes = CHANNELS
-        self._by_style = [
-            [i for i, clip in enumerate(clips) if clip.style == style] for style in range(styles)
-        ]
-        if empty := [style for style, found in enumerate(self._by_style) if not found]:
-            raise InputError(f"no clips of style {empty[0]}; there are {styles} styles")
-        self._places = [self._start() for _ in range(config.batch)]
-
-    def state_dict(self) -> dict[str, object]:
-        """Where every stream is, for an exact resume."""
-        return {"rng": self.rng.bit_generator.state, "places": [list(p) for p in self._places]}
-
-    def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on where `state_dict` left off."""
-        self.rng.bit_generator.state = state["rng"]  # pyright: ignore[reportAttributeAccessIssue]
-        self._places = [tuple(place) for place in state["places"]]  # pyright: ignore[reportGeneralTypeIssues]
-
-    def next(self) -> Batch:
-        """Play every stream on by one of its own gaps."""
-        starts = []
-        for slot, place in enumerate(self._places):
-            following = self._follow(place)
-            start = following is None or self.rng.random() < self.config.restart
-            self._places[slot] = self._start() if start or following is None else following
-            starts.append(start)
-        rows = [self._frame(*place) for place in self._places]
-        stacked = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
-        return Batch(**stacked, start=torch.tensor(starts))
-
-    def _follow(self, place: Place) -> Place | None:
-        """The next usable frame at the stream's gap or beyond; None at the end."""
-        clip, frame, _, gap, left = place
-        ahead = np.flatnonzero(self.clips[clip].usable[frame + gap :])
-        return (clip, frame + gap + int(ahead[0]), frame, gap, left) if len(ahead) else None
-
-    def _start(self) -> Place:
-        style = int(self.rng.integers(self.styles))
-        clip = int(self.rng.choice(self._by_style[style]))
-        gap = int(self.rng.choice(self.config.gaps))
-        frame = int(self.rng.choice(np.flatnonzero(self.clips[clip].usable)))
-        left = 4 * int(self.rng.integers(0, (self.width - self.window) // 4 + 1))
-        return clip, frame, max(frame - gap, 0), gap, left
-
-    def _frame(
-        self, clip_index: int, frame: int, before: int, gap: int, left: int
-    ) -> dict[str, Tensor]:
-        clip = self.clips[clip_index]
-        full, small = slice(left, left + self.window), slice(left // 4, (left + self.window) // 4)
-        planes = draw(clip.joints[frame], self.width // 4, self.height // 4)
-        moved = motion_between(
-            clip.joints[frame], clip.joints[before], self.width // 4, self.height // 4
-        )
-        points = clip.joints[frame, [INDEX[name] for name in CROP_JOINTS], :2] * self.height
-        shown = clip.shown[frame, :, :2] * self.height - [left, 0]
-        body = shown[[INDEX["pelvis"], INDEX["chest"]]]
-        return {
-            "condition": torch.from_numpy(planes[:, :, small].copy()),
-            "style": torch.eye(self.styles)[clip.style],
-            "target": premultiplied(clip.rgba[frame][:, full]),
-            "before": premultiplied(clip.rgba[before][:, full]),
-            "parts": torch.from_numpy(clip.parts[frame][:, full].astype(np.int64)),
-            "parts_before": torch.from_numpy(clip.parts[before][:, full].astype(np.int64)),
-            "told": torch.from_numpy(moved[:, :, small] * self.height),
-            "motion": torch.from_numpy(clip.motion[frame][:, :, small].astype(np.float32)),
-            "motion_known": torch.tensor(frame - before == 1),
-            "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),
-            "body": torch.from_numpy(body.astype(np.float32)),
-            "reach": torch.tensor(np.linalg.norm(shown - body[0], axis=-1).max()).float(),
-        }
 
 
 def premultiplied(rgba: NDArray[np.uint8]) -> Tensor:

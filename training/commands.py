@@ -9,6 +9,7 @@ import tyro
 
 from ..model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
 from ..model.errors import InputError
+from .clip_format import check_size
 from .config import NARROWEST, PRESETS, Part
 
 
@@ -56,7 +57,7 @@ def prepare(
 
 
 def synth(
-    what: Positional[Literal["actor"]],
+    what: Positional[Literal["actor", "street"]],
     out: Path,
     clips: int = 48,
     seconds: float = 10.0,
@@ -68,18 +69,21 @@ def synth(
     """Make a licence-clean training set.
 
     Args:
-        what: The maker: actor, a rigged human that dances.
+        what: The maker: actor, a rigged human that dances; street, a city that is driven through.
         out: Folder of the data set; finished clips in it are kept.
         clips: How many clips, in turns over the styles.
         seconds: Length of each.
         seed: Another seed makes other motion.
-        size: Width and height of the pictures.
+        size: Height of the pictures; an actor's are as wide, a street's twice as wide.
         workers: Processes that render side by side.
-        detect_share: Share of clips whose landmarks MediaPipe finds in the render; the others'
-            are made by a noise model.
+        detect_share: Of an actor: share of clips whose landmarks MediaPipe finds in the render;
+            the others' are made by a noise model.
     """
     for name, value in (("clips", clips), ("seconds", seconds), ("workers", workers)):
         at_least(name, value, 1)
+    if what == "street":
+        _synth_street(out, clips, seconds, seed, size, workers)
+        return
     try:
         from .synthetic.clips import synth_actor
     except ImportError as error:
@@ -95,11 +99,22 @@ def synth(
     )
 
 
+def _synth_street(
+    out: Path, clips: int, seconds: float, seed: int, size: int, workers: int
+) -> None:
+    try:
+        from .synthetic.street.clips import synth_street
+    except ImportError as error:
+        raise train_extra(error) from error
+    check_size(size)
+    synth_street(out, clips, seconds, seed, width=2 * size, height=size, workers=workers)
+
+
 def train(
     data: Positional[Path],
     out: Positional[Path],
     name: str = "dancer",
-    preset: Literal["dancer", "smoke"] = "dancer",
+    preset: Literal["dancer", "street", "smoke"] = "dancer",
     steps: int | None = None,
     minutes: float | None = None,
     warm_start: str | None = None,

@@ -74,6 +74,12 @@ def dancer() -> TrainConfig:
     return TrainConfig()
 
 
+def street() -> TrainConfig:
+    """The bundled labels model."""
+    weights = LossWeights(perceptual=0.6, adversarial=0.1)
+    return TrainConfig(batch=6, crop=256, adversarial_from=0.3, gaps=(1, 1, 1, 2), weights=weights)
+
+
 def smoke() -> TrainConfig:
     """A few steps at the smallest size: does everything hold together?"""
     return TrainConfig(
@@ -81,4 +87,4 @@ def smoke() -> TrainConfig:
     )
 
 
-PRESETS = {"dancer": dancer, "smoke": smoke}
+PRESETS = {"dancer": dancer, "street": street, "smoke": smoke}

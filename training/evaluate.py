@@ -26,7 +26,7 @@ from . import metrics
 from .clip_format import clip_folders
 from .clips import Clip, premultiplied
 from .follow import compare
-from .losses import Perceptual, same_part
+from .losses import Perceptual, same_thing
 from .metrics import to_bytes
 from .synthetic.detect import detect
 
@@ -204,7 +204,7 @@ class Evaluation:
                 truth=self.generator.over_backdrop(target),
                 body=body,
                 motion=motion,
-                was_seen=body * same_part(parts[t][None], parts[max(t - 1, 0)][None], motion),
+                was_seen=body * same_thing(parts[t][None], parts[max(t - 1, 0)][None], motion),
             )
 
     def _score(

@@ -17,14 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..model.condition.labels.palette import palette
 from ..model.config import PRESETS as SHAPES
 from ..model.config import GeneratorConfig
 from ..model.errors import InputError, TrainingStopped
 from ..model.generator import Generator, State
-from .clips import Batch, Streams
 from .config import TrainConfig
 from .discriminators import Critics, History
 from .objective import Objective, Painted
+from .streams import Batch, Domain, Streams
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +45,21 @@ KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimi
 class Trainer:
     """A run: generator, its average, critics, optimisers, streams. Steps, saves, goes on."""
 
-    def __init__(
-        self, config: TrainConfig, streams: Streams, part_table: Tensor, backdrop: Tensor
-    ) -> None:
+    def __init__(self, config: TrainConfig, streams: Streams, domain: Domain) -> None:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
-        self.config, self.streams = config, streams
+        self.config, self.streams, self.domain = config, streams, domain
         self.device = torch.device(config.device)
-        shape = self._shape(parts=len(part_table))
+        shape = self._shape()
         self.generator = self._fast(Generator(shape))
-        self.generator.backdrop.data.copy_(backdrop[None])
+        if domain.backdrop is not None:
+            self.generator.backdrop.data.copy_(domain.backdrop[None])
         self.generator.backdrop.requires_grad_(False)
         self.average = self._fast(Generator(shape))
         self.average.load_state_dict(self.generator.state_dict())
         self.average.requires_grad_(False)
-        self.critics = self._fast(Critics(streams.planes, "successions" not in config.without))
+        planes = domain.channels + max(domain.classes - 1, 0)
+        self.critics = self._fast(Critics(planes, "successions" not in config.without))
         trained = [p for p in self.generator.parameters() if p.requires_grad]
         self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS, fused=True)
         self.critic_optimizer = torch.optim.Adam(
@@ -67,21 +68,22 @@ class Trainer:
         self.state = self._empty_state()
         self.history = History()
         self.objective = Objective(
-            config, self.generator, self.critics, self.critic_optimizer, self.history, part_table
+            config, self.generator, self.critics, self.critic_optimizer, self.history, domain
         )
         self.step_index = 0
         self._skipped, self._loading = 0, 0.0
         self.origin = ""
 
-    def _shape(self, parts: int) -> GeneratorConfig:
-        config, streams = self.config, self.streams
-        shape = SHAPES[config.preset](streams.planes, streams.styles, parts=parts)
+    def _shape(self) -> GeneratorConfig:
+        config, streams, domain = self.config, self.streams, self.domain
+        shape = SHAPES[config.preset](domain.channels, streams.styles, parts=domain.parts)
         return replace(
             shape,
             width=streams.width,
             height=streams.height,
-            backdrop="prior" not in config.without,
+            backdrop=domain.backdrop is not None and "prior" not in config.without,
             memory=_memory(config),
+            classes=domain.classes,
         )
 
     def run(self, steps: int) -> Iterator[dict[str, float]]:
@@ -229,7 +231,7 @@ class Trainer:
         began = time.perf_counter()
         batch = self.streams.next().to(self.device)
         self._loading += time.perf_counter() - began
-        if "prior" not in self.config.without:
+        if "prior" not in self.config.without or self.domain.backdrop is None:
             return batch
         target, before = (self._over_backdrop(x) for x in (batch.target, batch.before))
         return replace(batch, target=target, before=before)
@@ -312,7 +314,9 @@ class Trainer:
                 state = self.average.initial_state(1)
             output, state = self.average.step(batch.condition, batch.style, state, batch.told)
             truth = self.objective.composite(batch.target)
-            rows.append(torch.cat([in_colours(batch.condition), output.image, truth], 3)[0])
+            rows.append(
+                torch.cat([in_colours(batch.condition, self.domain), output.image, truth], 3)[0]
+            )
         return torch.stack(rows).clamp(-1, 1).cpu()
 
     def _sample_config(self) -> TrainConfig:
@@ -325,8 +329,11 @@ def _memory(config: TrainConfig) -> str:
     return "seen" if "warping" in config.without else "blended"
 
 
-def in_colours(condition: Tensor) -> Tensor:
-    """Planes [B, C, h, w] to look at: every plane in a colour of its own, [B, 3, 4h, 4w]."""
+def in_colours(condition: Tensor, domain: Domain) -> Tensor:
+    """A condition to look at, [B, 3, H, W]: every plane, or every class, in its colour."""
+    if domain.classes:
+        table = torch.from_numpy(palette(tuple(domain.settings["classes"]))).to(condition.device)
+        return table[condition[:, 0].long()].permute(0, 3, 1, 2) / 127.5 - 1
     hues = 6.28 * torch.arange(condition.shape[1], device=condition.device) / 7
     colours = 0.5 + 0.5 * torch.stack([torch.cos(hues + shift) for shift in (0, 2.1, 4.2)])
     shown = torch.einsum("nc,bchw->bnhw", colours, condition.clamp(0, 1)).clamp(0, 1)

@@ -34,18 +34,19 @@ def flow_error(flow: Tensor, motion: Tensor, inside: Tensor, known: Tensor) -> T
     return (distance * where).sum() / where.sum().clamp(min=1)
 
 
-def same_part(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
-    """Where [B, 1, H, W] the part that is shown was shown before, too: ids [B, H, W]."""
+def same_thing(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
+    """Where [B, 1, H, W] what is shown was shown before, too: numbers of things [B, H, W]."""
     height, width = now.shape[-2:]
     ys, xs = torch.meshgrid(
         torch.arange(height, device=now.device),
         torch.arange(width, device=now.device),
         indexing="ij",
     )
-    x = (xs + motion[:, 0]).round().long().clamp(0, width - 1)
-    y = (ys + motion[:, 1]).round().long().clamp(0, height - 1)
-    was = before.flatten(1).gather(1, (y * width + x).flatten(1)).view_as(now)
-    return (was == now)[:, None].float()
+    x, y = (xs + motion[:, 0]).round().long(), (ys + motion[:, 1]).round().long()
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    where = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    was = before.flatten(1).gather(1, where.flatten(1)).view_as(now)
+    return ((was == now) & inside)[:, None].float()
 
 
 def critic_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:

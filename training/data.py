@@ -1,0 +1,103 @@
+"""A data set: clips, and what they have in common."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import torch
+from torch import Tensor
+
+from ..model.condition.labels.conditioner import CHANNELS as LABEL_CHANNELS
+from ..model.condition.pose.draw import CHANNELS as LIMBS
+from .check import Inventory, check
+from .clip_format import clip_folders
+from .clips import open_clips
+from .label_clips import LabelClip
+from .measures import measure_clips
+from .streams import Domain, Playable
+
+EMPHASIS = {
+    "none": 0.35,
+    "face": 12.0,
+    "eyes": 16.0,
+    "hair": 2.0,
+    "arm": 2.5,
+    "hand": 8.0,
+    "foot": 3.0,
+}
+"""How much a pixel of each part counts in the reconstruction; parts not named count 1.5."""
+SCENE_EMPHASIS = {
+    "sky": 0.7,
+    "car": 2.0,
+    "person": 3.0,
+    "traffic": 3.0,
+    "pole": 2.0,
+    "window": 1.3,
+    "door": 1.5,
+}
+"""Of classes; those not named count 1."""
+MAKERS = {"sampled": "rotolive synth actor", "street": "rotolive synth street"}
+"""Sources that belong to nobody, and what makes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """Clips and what they share."""
+
+    inventory: Inventory
+    clips: Sequence[Playable]
+    styles: tuple[str, ...]
+    domain: Domain
+
+    @property
+    def maker(self) -> str | None:
+        """What made these clips, if it is one of ours: nobody owns what they show."""
+        return next((MAKERS[name] for name in self.inventory.sources if name in MAKERS), None)
+
+
+def open_data(folder: Path) -> DataSet:
+    """Open a data set. Raises InputError naming what does not fit."""
+    inventory = check(folder)
+    opened = _scenes if inventory.condition == "labels" else _people
+    clips, domain = opened(folder, inventory)
+    return DataSet(inventory=inventory, clips=clips, styles=tuple(inventory.styles), domain=domain)
+
+
+def _people(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Domain]:
+    paths = clip_folders(folder)
+    about = [json.loads((path / "clip.json").read_text()) for path in paths]
+    measures = measure_clips(paths, about, inventory.width / inventory.height)
+    picture = cv2.imread(str(folder / "backdrop.png"))
+    assert picture is not None
+    backdrop = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1).float() / 255
+    domain = Domain(
+        condition="pose",
+        channels=LIMBS,
+        weights=weigh(inventory.names, EMPHASIS, 1.5),
+        settings=measures.to_dict(),
+        parts=len(inventory.names),
+        backdrop=backdrop,
+    )
+    return open_clips(folder, measures), domain
+
+
+def _scenes(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Domain]:
+    domain = Domain(
+        condition="labels",
+        channels=LABEL_CHANNELS,
+        weights=weigh(inventory.names, SCENE_EMPHASIS, 1.0),
+        settings={"classes": list(inventory.names)},
+        classes=len(inventory.names),
+    )
+    return [LabelClip(path, domain.weights) for path in clip_folders(folder)], domain
+
+
+def weigh(names: tuple[str, ...], emphasis: dict[str, float], others: float) -> Tensor:
+    """A weight per id [P]; a name counts as the last word in `emphasis` that it holds."""
+    weights = []
+    for name in names:
+        found = [weight for word, weight in emphasis.items() if word in name]
+        weights.append(found[-1] if found else others)
+    return torch.tensor(weights)

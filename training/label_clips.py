@@ -1,0 +1,119 @@
+"""Clips of labelled scenes on disk, as conditions and targets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..model.condition.labels.conditioner import condition, edges, nearness
+from ..model.errors import InputError
+
+NO_MOTION, NO_DEPTH, NO_INSTANCES, PLAIN_WALLS, PLAIN_ROADS = 0.25, 0.3, 0.3, 0.15, 0.15
+"""Shares of the streams that go without a plane, or without the finer classes, as some senders do:
+windows and doors are walls then, lane markings road."""
+CLOSE_UPS = 3
+INTERESTING = 1.2
+"""Classes that count for more than this are what close-ups are of."""
+
+
+class LabelClip:
+    """One folder of frames: rgb, label, instance, depth, motion (see `clip_format`)."""
+
+    def __init__(self, folder: Path, weights: Tensor) -> None:
+        self.folder = folder
+        try:
+            self.info = json.loads((folder / "clip.json").read_text())
+            self.rgb, self.label, self.instance, self.depth, self.motion = (
+                np.load(folder / f"{name}.npy", mmap_mode="r")
+                for name in ("rgb", "label", "instance", "depth", "motion")
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder} is not a whole clip: {error}") from error
+        self.style = int(self.info["style"])
+        self._classes: list[str] = self.info["classes"]
+        self._interesting = weights.numpy() > INTERESTING
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        height, width = self.rgb.shape[1:3]
+        return width, height
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """All frames [T]."""
+        return np.ones(len(self), bool)
+
+    def moment(self, frame: int, before: int, window: slice, whim: int) -> dict[str, Tensor]:
+        """One row of a `Batch`, of the columns in `window`; the whim decides what is missing."""
+        wish = np.random.default_rng(whim).random(5)
+        label, instance, depth = (
+            np.array(planes[frame][:, window]) for planes in (self.label, self.instance, self.depth)
+        )
+        shown = self._coarser(label, instance, wish[3] < PLAIN_WALLS, wish[4] < PLAIN_ROADS)
+        near = None if wish[1] < NO_DEPTH else nearness(depth)
+        borders = None if wish[2] < NO_INSTANCES else edges(instance)
+        motion = self.motion[frame][:, :, window.start // 4 : window.stop // 4].astype(np.float32)
+        told = np.zeros_like(motion) if wish[0] < NO_MOTION else motion * (frame - before)
+        return {
+            "condition": torch.from_numpy(condition(shown, near, borders)),
+            "target": opaque(self.rgb[frame][:, window]),
+            "before": opaque(self.rgb[before][:, window]),
+            "parts": torch.from_numpy(label.astype(np.int64)),
+            "things": things(label, instance),
+            "things_before": things(
+                self.label[before][:, window], self.instance[before][:, window]
+            ),
+            "told": torch.from_numpy(told),
+            "motion": torch.from_numpy(motion),
+            "motion_known": torch.tensor(frame - before == 1),
+            "crops": self._points(label),
+        }
+
+    def _coarser(
+        self,
+        label: NDArray[np.uint8],
+        instance: NDArray[np.uint16],
+        plain_walls: bool,
+        plain_roads: bool,
+    ) -> NDArray[np.uint8]:
+        """Labels of a sender who does not tell windows and doors, or lane markings."""
+        shown = label.copy()
+        if plain_roads and "lane marking" in self._classes:
+            shown[label == self._classes.index("lane marking")] = self._classes.index("road")
+        if plain_walls and "building" in self._classes:
+            walls = [i for i, name in enumerate(self._classes) if name.startswith("building")]
+            wall_of = np.full(65536, self._classes.index("building"), np.uint8)
+            wall = np.isin(label, walls)
+            wall_of[instance[wall]] = label[wall]
+            fine = np.isin(label, [self._classes.index(name) for name in ("window", "door")])
+            shown[fine] = wall_of[instance[fine]]
+        return shown
+
+    def _points(self, label: NDArray[np.uint8]) -> Tensor:
+        """Where to look closely, x, y [K, 2]: at what counts."""
+        rng = np.random.default_rng(int(label[::16, ::16].sum()))
+        ys, xs = np.nonzero(self._interesting[label[::4, ::4]])
+        chosen = rng.integers(0, len(xs), CLOSE_UPS) if len(xs) else []
+        points = [(4 * xs[i], 4 * ys[i]) for i in chosen] or [
+            rng.uniform(0, label.shape[::-1]) for _ in range(CLOSE_UPS)
+        ]
+        return torch.from_numpy(np.array(points, np.float32))
+
+
+def things(label: NDArray[np.uint8], instance: NDArray[np.uint16]) -> Tensor:
+    """A number for each thing, int64 [H, W]: its class and its instance."""
+    return torch.from_numpy(label.astype(np.int64) + 256 * instance.astype(np.int64))
+
+
+def opaque(rgb: NDArray[Any]) -> Tensor:
+    """RGB [H, W, 3] in 0..255 -> RGBA [4, H, W] in 0..1, nothing to be seen through."""
+    x = torch.from_numpy(np.array(rgb)).permute(2, 0, 1).float() / 255
+    return torch.cat([x, torch.ones_like(x[:1])])
