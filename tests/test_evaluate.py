@@ -3,19 +3,32 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from test_label_training import write_clip
 from torch.nn import functional as F
 
 from rotolive.model import package
 from rotolive.model.errors import InputError
 from rotolive.training import metrics
-from rotolive.training.evaluate import COPY, FORGETFUL, MODEL, STEADIED, drift_of, evaluate
+from rotolive.training.config import LossWeights, smoke
+from rotolive.training.evaluate import (
+    COPY,
+    FORGETFUL,
+    MODEL,
+    STEADIED,
+    UNTOLD,
+    VARIANTS,
+    drift_of,
+    evaluate,
+)
 from rotolive.training.losses import same_thing
 from rotolive.training.report import MEANINGS, write_report
+from rotolive.training.run import train
 from rotolive.training.synthetic.clips import synth_actor
 
 SIZE = 64
@@ -113,7 +126,7 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_dancer_is_scored_and_reported(held_out: Path, tmp_path: Path) -> None:
     figures, evaluation = evaluate(package.load("dancer"), held_out, frames=30, drift=40)
     rows = figures["rows"]
-    assert set(rows) == {MODEL, FORGETFUL, STEADIED, COPY}
+    assert set(rows) == set(VARIANTS)
     assert rows[STEADIED]["warping_error"] < rows[FORGETFUL]["warping_error"]
     assert figures["frames"] == 29 and figures["drift_frames"] == 40
     for row in rows.values():
@@ -146,3 +159,18 @@ def test_the_command_writes_figures_and_a_page(held_out: Path, tmp_path: Path) -
     assert done.stdout.strip().endswith("index.html") and (tmp_path / "r/index.html").is_file()
     command[-1] = str(tmp_path / "no" / "x.json")
     assert subprocess.run(command, capture_output=True).returncode == 2
+
+
+def test_scenes_are_scored_with_and_without_motion(tmp_path: Path) -> None:
+    for style in range(2):
+        write_clip(tmp_path / "data" / f"{style:05d}", style)
+    plain = replace(smoke(), steps=2, crop=64, weights=LossWeights(perceptual=0))
+    model = package.load(train(tmp_path / "data", tmp_path / "run", plain, name="toy"))
+    figures, evaluation = evaluate(model, tmp_path / "data", frames=8, drift=10)
+    rows = figures["rows"]
+    assert set(rows) == set(VARIANTS) and figures["frames"] == 14
+    assert "pose_within_3_percent" not in rows[MODEL]
+    assert rows[MODEL]["warping_error"] != rows[UNTOLD]["warping_error"]
+    assert rows[MODEL]["true_warping_error"] < rows[COPY]["psnr"]
+    page = write_report(tmp_path / "report", figures, evaluation).read_text()
+    assert "by its own flow" in page and "joints" not in page

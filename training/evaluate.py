@@ -4,7 +4,7 @@ The condition is what the live path makes of the clip's landmarks; nothing of th
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 from pathlib import Path
@@ -14,52 +14,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from ..model.condition.pose.draw import draw
-from ..model.condition.pose.motion import motion_between
-from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
 from ..model.generator import Generator, State
 from ..model.package import Package
 from . import metrics
-from .clip_format import clip_folders
-from .clips import Clip, premultiplied
 from .follow import compare
-from .losses import Perceptual, same_thing
+from .losses import Perceptual
 from .metrics import to_bytes
+from .moments import PLAYERS, Floats, Moment
+from .streams import Playable
 from .synthetic.detect import detect
 
-MODEL, FORGETFUL, STEADIED = "model", "without memory", "steadied afterwards"
-COPY = "previous true frame"
-VARIANTS = (MODEL, FORGETFUL, STEADIED, COPY)
-"""Without memory: the same weights, every frame painted as the first one. Steadied afterwards:
-that, blended with its own past along optical flow, as video stylization does. The previous true
-frame has seen the truth: a model near its figures is a good one."""
+MODEL, UNTOLD, FORGETFUL = "model", "by its own flow", "without memory"
+STEADIED, COPY = "steadied afterwards", "previous true frame"
+VARIANTS = (MODEL, UNTOLD, FORGETFUL, STEADIED, COPY)
+"""By its own flow: nothing is told of the motion. Without memory: the same weights, every frame
+painted as the first one. Steadied afterwards: that, blended with its own past along optical flow,
+as video stylization does. The previous true frame has seen the truth: a model near its figures is a
+good one."""
 DRIFT_SPAN, DRIFT_LOOP = 200, 120
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A frame of a clip: condition [1, C, h, w] and the joints [J, 3] it was drawn from, truth
-    [1, 3, H, W] in 0..1, motion and masks."""
-
-    condition: Tensor
-    joints: Floats
-    truth: Tensor
-    body: Tensor
-    motion: Tensor
-    was_seen: Tensor
+LEAST_WARPING = 1e-3
 
 
 @dataclass
 class Memory:
-    """What the generator remembers: of its picture, and of the joints it was painted from."""
+    """What the generator remembers, and the moment that it painted last."""
 
     state: State
-    joints: Floats | None = None
+    moment: Moment | None = None
 
 
 @dataclass
@@ -86,7 +69,9 @@ class Evaluation:
         self.device = torch.device(device)
         self.card = model.card
         self.generator: Generator = model.generator().to(self.device).eval()
-        self.measures = Measures.from_dict(model.card.condition_settings)
+        if model.card.condition not in PLAYERS:
+            raise InputError(f"{self.card.name} takes {self.card.condition}: not evaluated yet")
+        self.player = PLAYERS[model.card.condition](self.card, self.generator, self.device)
         self.perceptual = Perceptual().to(self.device)
         self.scores = {name: Scores() for name in VARIANTS}
         self.truth = Scores()
@@ -94,31 +79,17 @@ class Evaluation:
         self.seconds: list[float] = []
         self.course: list[float] = []
 
-    def open(self, folder: Path, clips: int | None) -> list[Clip]:
-        """Open clips that fit the model. Raises InputError for others."""
-        found = [Clip(path, self.measures) for path in clip_folders(folder)[:clips]]
-        styles, config = len(self.card.styles), self.generator.config
-        for clip in found:
-            if clip.style >= styles:
-                raise InputError(f"{clip.folder} shows style {clip.style}; the model has {styles}")
-            if clip.rgba.shape[1:3] != (config.height, config.width):
-                height, width = clip.rgba.shape[1:3]
-                raise InputError(
-                    f"{clip.folder} is {width}x{height}; the model paints "
-                    f"{config.width}x{config.height}"
-                )
-        return found
-
     @torch.no_grad()
-    def play(self, clip: Clip, frames: int) -> None:
+    def play(self, clip: Playable, frames: int) -> None:
         """Play the first frames of a clip, and score them all but the first."""
         style = self._style(clip)
-        memory, steady = self._blank(), metrics.Steadying()
+        memory, untold, steady = self._blank(), self._blank(), metrics.Steadying()
         before: dict[str, Tensor] = {}
         films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*VARIANTS, "truth")}
-        for moment in self._moments(clip, frames):
+        for moment in self.player.play(clip, frames):
             now = {"truth": moment.truth, COPY: before.get("truth", moment.truth)}
             now[MODEL] = self._paint(moment, style, memory, timed=True)
+            now[UNTOLD] = self._paint(moment, style, untold, told=False)
             now[FORGETFUL] = self._paint(moment, style, self._blank())
             now[STEADIED] = steady(now[FORGETFUL])
             for name, picture in now.items():
@@ -126,15 +97,16 @@ class Evaluation:
             if before:
                 self._score(moment, now, before, films)
             before = now
-        self._score_poses(films)
+        if self.card.condition == "pose":
+            self._score_poses(films)
         middle = len(films["truth"]) // 2
         self.pictures.append([films[name][middle] for name in ("truth", MODEL, FORGETFUL)])
 
     @torch.no_grad()
-    def drift(self, clip: Clip, frames: int) -> None:
+    def drift(self, clip: Playable, frames: int) -> None:
         """Note the PSNR inside the body [dB] of every frame of one long dance to and fro."""
         style = self._style(clip)
-        moments = list(self._moments(clip, DRIFT_LOOP))
+        moments = list(self.player.play(clip, DRIFT_LOOP))
         to_and_fro = cycle(chain(moments, moments[-2:0:-1]))
         memory = self._blank()
         for moment, _ in zip(to_and_fro, range(frames), strict=False):
@@ -149,7 +121,9 @@ class Evaluation:
             far = metrics.frechet(np.concatenate(scores.features), real)
             rows[name] = {**scores.summary(), "frechet_lite0": round(far, 4)}
         for row in rows.values():
-            row["warping_ratio"] = round(row["warping_error"] / row["true_warping_error"], 3)
+            row["warping_ratio"] = round(
+                row["warping_error"] / max(row["true_warping_error"], LEAST_WARPING), 3
+            )
         step = float(np.median(self.seconds))
         return {
             "model": self.card.name,
@@ -165,47 +139,32 @@ class Evaluation:
             return {}
         return {"drift_frames": len(self.course), "drift_db": drift_of(self.course)}
 
-    def _style(self, clip: Clip) -> Tensor:
+    def _style(self, clip: Playable) -> Tensor:
         return torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
 
     def _blank(self) -> Memory:
         return Memory(self.generator.initial_state(1))
 
     def _paint(
-        self, moment: Moment, style: Tensor, memory: Memory, *, timed: bool = False
+        self,
+        moment: Moment,
+        style: Tensor,
+        memory: Memory,
+        *,
+        timed: bool = False,
+        told: bool = True,
     ) -> Tensor:
         """Paint a moment after the one that `memory` is of."""
         began = time.perf_counter()
-        before = moment.joints if memory.joints is None else memory.joints
-        height, width = moment.truth.shape[-2:]
-        told = motion_between(moment.joints, before, width // 4, height // 4) * height
-        motion = torch.from_numpy(told)[None].to(self.device)
+        moved = moment.motion_since(memory.moment) if told else None
+        motion = None if moved is None else torch.from_numpy(moved)[None].to(self.device)
         output, memory.state = self.generator.step(moment.condition, style, memory.state, motion)
-        memory.joints = moment.joints
+        memory.moment = moment
         picture = (output.image.float().clamp(-1, 1) + 1) / 2
         if timed:
             picture.cpu()
             self.seconds.append(time.perf_counter() - began)
         return picture
-
-    def _moments(self, clip: Clip, frames: int) -> Iterator[Moment]:
-        """Frames of a clip with the condition that the live path would draw."""
-        height, width = clip.rgba.shape[1:3]
-        parts = torch.from_numpy(np.array(clip.parts[:frames])).to(self.device)
-        for t in range(min(frames, len(clip))):
-            planes = draw(clip.retargeted[t], width // 4, height // 4)
-            target = premultiplied(clip.rgba[t])[None].to(self.device)
-            small = torch.from_numpy(clip.motion[t].astype(np.float32))[None].to(self.device)
-            motion = F.interpolate(small, (height, width), mode="bilinear")
-            body = (parts[t] > 0)[None, None].float()
-            yield Moment(
-                condition=torch.from_numpy(planes)[None].to(self.device),
-                joints=clip.retargeted[t],
-                truth=self.generator.over_backdrop(target),
-                body=body,
-                motion=motion,
-                was_seen=body * same_thing(parts[t][None], parts[max(t - 1, 0)][None], motion),
-            )
 
     def _score(
         self,
@@ -265,7 +224,7 @@ def evaluate(
     Raises InputError where clips and model do not fit. report: told the share that is done.
     """
     evaluation = Evaluation(model, device)
-    found = evaluation.open(folder, clips)
+    found = evaluation.player.open(folder, clips)
     for i, clip in enumerate(found):
         evaluation.play(clip, frames)
         report((i + 1) / len(found))

@@ -23,7 +23,8 @@ INTERESTING = 1.2
 class LabelClip:
     """One folder of frames: rgb, label, instance, depth, motion (see `clip_format`)."""
 
-    def __init__(self, folder: Path, weights: Tensor) -> None:
+    def __init__(self, folder: Path, weights: Tensor | None = None) -> None:
+        """weights: how much each class counts; close-ups are of what counts for more."""
         self.folder = folder
         try:
             self.info = json.loads((folder / "clip.json").read_text())
@@ -34,8 +35,9 @@ class LabelClip:
         except (OSError, ValueError) as error:
             raise InputError(f"{folder} is not a whole clip: {error}") from error
         self.style = int(self.info["style"])
-        self._classes: list[str] = self.info["classes"]
-        self._interesting = weights.numpy() > INTERESTING
+        self.classes: list[str] = self.info["classes"]
+        even = np.ones(len(self.classes))
+        self._interesting = (even if weights is None else weights.numpy()) > INTERESTING
 
     def __len__(self) -> int:
         return len(self.rgb)
@@ -86,14 +88,14 @@ class LabelClip:
     ) -> NDArray[np.uint8]:
         """Labels of a sender who does not tell windows and doors, or lane markings."""
         shown = label.copy()
-        if plain_roads and "lane marking" in self._classes:
-            shown[label == self._classes.index("lane marking")] = self._classes.index("road")
-        if plain_walls and "building" in self._classes:
-            walls = [i for i, name in enumerate(self._classes) if name.startswith("building")]
-            wall_of = np.full(65536, self._classes.index("building"), np.uint8)
+        if plain_roads and "lane marking" in self.classes:
+            shown[label == self.classes.index("lane marking")] = self.classes.index("road")
+        if plain_walls and "building" in self.classes:
+            walls = [i for i, name in enumerate(self.classes) if name.startswith("building")]
+            wall_of = np.full(65536, self.classes.index("building"), np.uint8)
             wall = np.isin(label, walls)
             wall_of[instance[wall]] = label[wall]
-            fine = np.isin(label, [self._classes.index(name) for name in ("window", "door")])
+            fine = np.isin(label, [self.classes.index(name) for name in ("window", "door")])
             shown[fine] = wall_of[instance[fine]]
         return shown
 

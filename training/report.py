@@ -12,11 +12,15 @@ from .evaluate import FORGETFUL, MODEL, Evaluation
 
 MEANINGS = {
     "psnr": ("PSNR", "dB, whole picture", 1),
-    "psnr_body": ("PSNR, body", "dB, where the person is", 1),
+    "psnr_body": ("PSNR, body", "dB, where anything but a backdrop is", 1),
     "ssim": ("SSIM", "of the luma", 1),
     "perceptual_lite0": ("Perceptual", "distance of EfficientNet-lite0 features", -1),
     "frechet_lite0": ("Fréchet", "distance of lite0 features' Gaussians; this is not FID", -1),
-    "warping_error": ("Warping error", "times 1000, inside the body, with the data's motion", -1),
+    "warping_error": (
+        "Warping error",
+        "times 1000, where it was to be seen before, along true motion",
+        -1,
+    ),
     "warping_ratio": ("… over the truth's own", "1 is as steady as the truth", -1),
     "tof_px": ("tOF", "pixels between the optical flows of output and truth", -1),
     "pose_within_3_percent": ("Pose", "share of 12 joints re-detected within 3%", 1),
@@ -45,7 +49,8 @@ def write_report(folder: Path, figures: dict[str, Any], evaluation: Evaluation) 
 def _page(figures: dict[str, Any], course: list[float]) -> str:
     name = html.escape(str(figures["model"]))
     heads = "".join(f"<th>{html.escape(row)}</th>" for row in figures["rows"])
-    lines = "".join(_line(key, figures["rows"]) for key in MEANINGS)
+    known = next(iter(figures["rows"].values()))
+    lines = "".join(_line(key, figures["rows"]) for key in MEANINGS if key in known)
     return (
         f"<!doctype html><meta charset=utf-8><title>{name}</title><style>{_STYLE}</style>"
         f"<h1>{name}</h1><p>{figures['frames']} frames, conditions made by the live path; "
