@@ -62,7 +62,7 @@ def made(movie: Movie, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_can_be_trained_on(made: Path) -> None:
     data = open_data(made)
     assert data.styles == ("my dance",) and data.inventory.names == PARTS
-    assert data.backdrop.shape == (3, 128, 128)
+    assert data.domain.backdrop.shape == (3, 128, 128)
     assert all(clip.usable.mean() > 0.6 for clip in data.clips)
 
 
