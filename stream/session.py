@@ -45,8 +45,8 @@ class Session:
         self.on_pose: PoseSink | None = None
         self.on_error: ErrorSink | None = None
         self._renderer = renderer
+        self.style, self.edits = style, Edits()
         self._style = renderer.model.style(style)
-        self._edits = Edits()
         self._mirror = self._mirrored = mirror
         self._marker = marker
         self._watched = True
@@ -81,7 +81,7 @@ class Session:
 
     def set_style(self, index: int) -> None:
         """Paint in another style. Raises UnknownStyle, which names the accepted range."""
-        self._style = self.model.style(index)
+        self._style, self.style = self.model.style(index), index
 
     def set_mirror(self, on: bool) -> None:
         """Mirror the camera from the next frame on."""
@@ -90,7 +90,7 @@ class Session:
     def set_edits(self, edits: Edits) -> None:
         """Show classes and instances as others from the next frame on. Raises InputError."""
         edits.check(self.model.classes)
-        self._edits = edits
+        self.edits = edits
 
     def reset(self) -> None:
         """Forget the past: the conditioner's and the generator's."""
@@ -148,7 +148,7 @@ class Session:
     def _condition(self, conditioner: Conditioner, frame: Frame) -> None:
         frame.marks["picked"] = time.monotonic_ns()
         marker = read_marker(brightness(frame)) if self._marker else None
-        planes = self._edits.apply(seen_planes(frame), self.model.classes)
+        planes = self.edits.apply(seen_planes(frame), self.model.classes)
         seen = conditioner.observe(planes, frame.captured_ns / 1e9)
         frame.marks["conditioned"] = time.monotonic_ns()
         on_pose = self.on_pose

@@ -81,11 +81,23 @@ def test_classes_change_places_and_instances_go_first() -> None:
     assert sent["label"][0, 63] == STREET.index("sky")
 
 
+def test_what_is_erased_gives_way_to_what_is_next_to_it() -> None:
+    sent = planes()
+    sent["motion"] = np.where(sent["instance"] == 7, 5, 1) * np.ones((2, 1, 1), np.float32)
+    shown = Edits(erased=["vegetation"]).apply(sent, STREET)
+    assert not (shown["label"] == STREET.index("vegetation")).any()
+    assert (shown["label"][20:, :10] == STREET.index("road")).mean() > 0.5
+    assert not shown["instance"].any() and (shown["motion"] == 1).all()
+    everything = {"label": np.zeros((8, 8), np.uint8)}
+    assert Edits(erased=["unlabeled"]).apply(everything, STREET)["label"].shape == (8, 8)
+
+
 @pytest.mark.parametrize(
     ("edits", "sentence"),
     [
         (Edits(classes={"tree": "road"}), "no class 'tree'"),
         (Edits(classes={"road": "lava"}), "no class 'lava'"),
+        (Edits(erased=["lava"]), "no class 'lava'"),
         (Edits(instances={0: "car"}), "no instance 0"),
         (Edits(instances=dict.fromkeys(range(1, 300), "car")), "299 instances"),
     ],

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from ...errors import InputError
@@ -10,6 +11,7 @@ from .. import Planes
 
 MOST = 256
 """Instances that may be edited at once."""
+LABEL_PLANES = {"label", "instance", "depth", "motion"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,15 +19,18 @@ class Edits:
     """What is shown as something else: every thing of a class, or one instance.
 
     classes: class name to class name. instances: instance id to class name; they go before
-    classes. Each edit is of what the engine sent, so two classes can change places.
+    classes. Each edit is of what the engine sent, so two classes can change places. erased: classes
+    that give way to what is next to them.
     """
 
     classes: Mapping[str, str] = field(default_factory=dict)
     instances: Mapping[int, str] = field(default_factory=dict)
+    erased: Sequence[str] = ()
 
     def check(self, known: Sequence[str]) -> None:
         """Raise InputError naming the class that is not known, or the instance that is none."""
-        for name in (*self.classes, *self.classes.values(), *self.instances.values()):
+        named = (*self.classes, *self.classes.values(), *self.instances.values(), *self.erased)
+        for name in named:
             if name not in known:
                 raise InputError(f"no class {name!r}: there are {', '.join(known)}")
         for instance in self.instances:
@@ -36,8 +41,9 @@ class Edits:
 
     def apply(self, planes: Planes, known: Sequence[str]) -> Planes:
         """Return planes with the labels edited; what was checked does not fail."""
-        if not (self.classes or self.instances) or "label" not in planes:
+        if "label" not in planes or not (self.classes or self.instances or self.erased):
             return planes
+        planes = _without(planes, [known.index(name) for name in self.erased])
         table = np.arange(256, dtype=np.uint8)
         for name, other in self.classes.items():
             table[known.index(name)] = known.index(other)
@@ -45,3 +51,23 @@ class Edits:
         for number, name in self.instances.items() if "instance" in planes else ():
             edited[planes["instance"] == number] = known.index(name)
         return {**planes, "label": edited}
+
+
+def _without(planes: Planes, ids: Sequence[int]) -> Planes:
+    """Fill where the label is one of the ids with what is nearest, in all planes but pictures."""
+    gone = np.isin(planes["label"], ids)
+    if not gone.any() or gone.all():
+        return planes
+    _, regions = cv2.distanceTransformWithLabels(
+        gone.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    nearest = np.asarray(regions, np.intp)
+    source = np.zeros(nearest.max() + 1, np.intp)
+    source[nearest[~gone]] = np.flatnonzero(~gone)
+    taken = source[nearest[gone]]
+    filled = dict(planes)
+    for name in LABEL_PLANES & planes.keys():
+        flat = planes[name].reshape(-1, gone.size).copy()
+        flat[:, gone.ravel()] = flat[:, taken]
+        filled[name] = flat.reshape(planes[name].shape)
+    return filled
