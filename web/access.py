@@ -47,7 +47,7 @@ def check_exposure(host: str, access: Access, insecure: bool) -> None:
 def guard(app: FastAPI, access: Access) -> None:
     """Ask for the token on everything but the page itself; let other origins in."""
     if access.token is not None:
-        app.add_middleware(_TokenGuard, token=access.token)
+        app.add_middleware(_TokenGuard, access=access)
     if access.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -58,10 +58,26 @@ def guard(app: FastAPI, access: Access) -> None:
         )
 
 
+def shows_token(access: Access, headers: Headers) -> bool:
+    """Tell whether a request shows the token, where one is asked for."""
+    shown = headers.get("authorization", "")
+    return access.token is None or secrets.compare_digest(
+        shown.encode(), f"Bearer {access.token}".encode()
+    )
+
+
+def admits_origin(access: Access, headers: Headers) -> bool:
+    """Tell whether the page that opens a WebSocket, if it is one, is ours or let in (RFC 6455)."""
+    origin = headers.get("origin")
+    if origin is None or origin in access.origins or "*" in access.origins:
+        return True
+    return origin.partition("://")[2] == headers.get("host")
+
+
 class _TokenGuard:
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._refuses(scope):
@@ -75,8 +91,7 @@ class _TokenGuard:
         path: str = scope["path"]
         if not path.startswith(GUARDED) or path in FREE:
             return False
-        shown = Headers(scope=scope).get("authorization", "")
-        return not secrets.compare_digest(shown.encode(), self._expected)
+        return not shows_token(self._access, Headers(scope=scope))
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,8 +1,9 @@
-"""The page and the API: static files, models, statistics; WHIP and WHEP beside them."""
+"""The page and the API: static files, models, statistics; WHIP, WHEP and engines beside them."""
 
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from starlette.exceptions import HTTPException
 
 from ..model.errors import InputError
 from ..model.live import LiveModel, UnknownStyle
+from ..stream.engine import Door, EngineSettings
 from ..stream.renderer import TooManySessions
 from ..stream.webrtc.peers import CannotRecord, NameTaken, NoSuchSession, Peers, TooManyViewers
 from ..stream.webrtc.sdp import NoVideo
 from ..stream.webrtc.settings import Settings
+from ..stream.zeromq import ZeroMQ
 from .access import Access, guard
+from .engine import add_engine
 from .requests import Refused
+from .scene import add_scenes
 from .whip import add_whip
 
 logger = logging.getLogger(__name__)
@@ -34,14 +39,19 @@ def create_app(
     model: LiveModel,
     settings: Settings = Settings(),  # noqa: B008
     access: Access = Access(),  # noqa: B008
+    engines: EngineSettings = EngineSettings(),  # noqa: B008
 ) -> FastAPI:
-    """Serve one model."""
+    """Serve one model. Raises InputError where engines cannot be let in."""
     peers = Peers(model, settings)
+    door = Door(peers=peers, token=access.token, mapping=engines.mapping)
+    zeromq = ZeroMQ(door, engines)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        zeromq.start()
         yield
         await peers.close_all()
+        zeromq.close()
 
     app = FastAPI(title="Rotolive", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.peers = peers
@@ -49,7 +59,9 @@ def create_app(
     _add_errors(app)
     _add_api(app, model, peers)
     add_whip(app, model, peers)
-    _add_page(app)
+    add_engine(app, door, access)
+    add_scenes(app, peers)
+    _add_page(app, "engine.html" if model.condition == "labels" else "index.html")
     return app
 
 
@@ -66,6 +78,10 @@ def _add_api(app: FastAPI, model: LiveModel, peers: Peers) -> None:
     @app.get("/api/models")
     async def models() -> list[dict[str, Any]]:
         return [describe(model)]
+
+    @app.get("/api/sessions")
+    async def sessions() -> list[dict[str, Any]]:
+        return [asdict(session) for session in peers.sessions()]
 
     @app.get("/api/sessions/{key}/stats")
     async def stats(key: str) -> dict[str, Any]:
@@ -90,14 +106,14 @@ def describe(model: LiveModel) -> dict[str, Any]:
         "height": model.height,
         "styles": [{"index": i, "name": name} for i, name in enumerate(model.styles)],
         "runtime": model.runtime,
-        "condition": getattr(model, "condition", "picture"),
+        "condition": model.condition,
     }
 
 
-def _add_page(app: FastAPI) -> None:
+def _add_page(app: FastAPI, page: str) -> None:
     @app.get("/")
     async def index() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(STATIC / page, headers={"Cache-Control": "no-cache"})
 
     @app.get("/view/{name}")
     async def view(name: str) -> FileResponse:

@@ -15,8 +15,17 @@ import numpy as np
 import uvicorn
 
 from ..model.errors import InputError, RotoliveError
-from ..model.live import IdentityModel, LiveModel, Picture, Request, open_model
+from ..model.live import (
+    IdentityModel,
+    LiveModel,
+    PaletteModel,
+    Picture,
+    Request,
+    open_model,
+)
+from ..stream.engine import EngineSettings
 from ..stream.webrtc.settings import Settings, parse_size
+from ..stream.wire.planes import most_bytes
 from .access import Access, check_exposure
 from .app import create_app
 from .tls import Tls
@@ -50,19 +59,23 @@ def serve(
     access: Access = Access(),  # noqa: B008
     insecure: bool = False,
     tls: Tls | None = None,
+    engines: EngineSettings = EngineSettings(),  # noqa: B008
 ) -> None:
     """Serve the page until interrupted; port 0 takes a free one. Raises RotoliveError.
 
     page: what follows the address that is shown and opened, such as ?style=1. insecure: let
-    everybody in on an interface that others can reach, without a token. tls: serve HTTPS.
+    everybody in on an interface that others can reach, without a token. tls: serve HTTPS. engines:
+    where they come in.
     """
     check_exposure(host, access, insecure)
     listener = bind(host, port)
     warm_up(model)
-    app = create_app(model, settings, access)
+    app = create_app(model, settings, access, engines)
     config = uvicorn.Config(
         app,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=most_bytes(settings.largest),
+        ws_per_message_deflate=False,
         log_level="warning",
         timeout_graceful_shutdown=1,
         ssl_certfile=tls and tls.certificate,
@@ -121,15 +134,20 @@ def address(listener: socket.socket, scheme: str = "http") -> str:
 
 
 class PacedIdentity(IdentityModel):
-    """Takes its time for each step, as a model does that is slower than the camera."""
+    """Takes its time for each step, as a model does that is slower than what comes in."""
 
-    def __init__(self, width: int, height: int, fps: float | None) -> None:
-        super().__init__(width=width, height=height)
-        self._step_s = 1 / fps if fps else 0.0
+    fps: float | None = None
 
     def step(self, requests: Sequence[Request]) -> list[Picture]:
-        time.sleep(self._step_s)
+        time.sleep(1 / self.fps if self.fps else 0.0)
         return super().step(requests)
+
+
+class PacedPalette(PacedIdentity, PaletteModel):
+    """The same of labels."""
+
+
+PACED = {"identity": PacedIdentity, "palette": PacedPalette}
 
 
 def main() -> None:
@@ -140,16 +158,20 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--marker", action="store_true")
-    parser.add_argument("--size", default="256x256", help="of the identity model's pictures")
-    parser.add_argument("--fps", type=float, help="that the identity model can paint")
+    parser.add_argument("--size", default="256x256", help="of identity's and palette's pictures")
+    parser.add_argument("--fps", type=float, help="that they can paint")
+    parser.add_argument("--engine", action="append", default=[], help="address for engines")
     options = parser.parse_args()
     try:
-        if options.model == "identity":
-            model = PacedIdentity(*parse_size(options.size), options.fps)
+        if options.model in PACED:
+            width, height = parse_size(options.size)
+            model = PACED[options.model](width=width, height=height)
+            model.fps = options.fps
         else:
             model = open_model(options.model, runtime=options.runtime)
         settings = Settings(marker=options.marker)
-        serve(model, options.host, options.port, settings=settings)
+        engines = EngineSettings(addresses=tuple(options.engine))
+        serve(model, options.host, options.port, settings=settings, engines=engines)
     except RotoliveError as error:
         print(f"rotolive: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -5,17 +5,18 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from av.video.reformatter import VideoReformatter
 
-from ..mailbox import Closed
+from ..mailbox import Closed, Mailbox
 from ..protocol import Frame
 from ..record import Recorder
 from ..session import Session
+from ..stats import Stats
 from .encode import Encoding, make_encoder
 from .send import keyframe_wanted, relay
 
@@ -35,20 +36,36 @@ class Encoded:
     key: bool
 
 
+class Source(Protocol):
+    """Where pictures come from while they are watched: a session, or a tap of one."""
+
+    outbox: Mailbox[Frame]
+    stats: Stats
+
+    def watch(self, on: bool) -> None: ...
+
+
 class Broadcast:
     """Takes a session's pictures as they come; use it from the event loop.
 
-    While nobody watches and nothing is recorded, the session paints nothing.
+    source: of the pictures, the session itself when left out. While nobody watches and nothing is
+    recorded, it rests.
     """
 
-    def __init__(self, session: Session, encoding: Encoding = Encoding()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        session: Session,
+        encoding: Encoding = Encoding(),  # noqa: B008
+        source: Source | None = None,
+    ) -> None:
         self.session = session
+        self._source: Source = source or session
         self._encoding = encoding
         self._lanes: dict[str, _Lane] = {}
         self._recorder: Recorder | None = None
         self._reformatter = VideoReformatter()
         self._task = asyncio.ensure_future(self._run())
-        session.watch(False)
+        self._source.watch(False)
 
     def join(self, track: "BroadcastTrack", codec: str) -> "_Lane":
         """Feed a track; codec: VP8 or H264."""
@@ -56,7 +73,7 @@ class Broadcast:
             self._lanes[codec] = _Lane(codec, self._encoding)
         lane = self._lanes[codec]
         lane.watchers.add(track)
-        self.session.watch(True)
+        self._source.watch(True)
         return lane
 
     def leave(self, track: "BroadcastTrack") -> None:
@@ -75,7 +92,7 @@ class Broadcast:
         """Write what is painted into a file, too. Raises InputError."""
         model = self.session.model
         self._recorder = Recorder(path, model.width, model.height)
-        self.session.watch(True)
+        self._source.watch(True)
 
     def stop_recording(self) -> Recorder | None:
         """End the recording; it is the caller's to close."""
@@ -84,13 +101,13 @@ class Broadcast:
         return recorder
 
     def _rest_if_unwatched(self) -> None:
-        self.session.watch(bool(self._lanes) or self.recording)
+        self._source.watch(bool(self._lanes) or self.recording)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                frame = await self.session.outbox.receive()
+                frame = await self._source.outbox.receive()
                 frame.marks["taken"] = time.monotonic_ns()
                 if self._recorder:
                     self._recorder.put(frame)
@@ -103,7 +120,7 @@ class Broadcast:
                 for lane, picture in zip(lanes, pictures, strict=True):
                     lane.hand_out(picture)
                 frame.marks["sent"] = time.monotonic_ns()
-                self.session.stats.went_out(frame.captured_ns, frame.marks)
+                self._source.stats.went_out(frame.captured_ns, frame.marks)
         except Closed:
             for lane in self._lanes.values():
                 for track in list(lane.watchers):

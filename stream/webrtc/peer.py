@@ -41,6 +41,8 @@ class Peer:
     name: known to all who watch. key: known to this client only; who has it may end the session.
     """
 
+    kind = "camera"
+
     def __init__(
         self,
         name: str,
@@ -95,6 +97,11 @@ class Peer:
         if not self.owns:
             return False
         return now - max(self._last_heard, self.session.stats.last_in) > SILENCE_S
+
+    @property
+    def absent_s(self) -> float:
+        """How long no frame has come."""
+        return time.monotonic() - self.session.stats.last_in
 
     async def close(self) -> None:
         """Free the session and hang up; safe to call again."""

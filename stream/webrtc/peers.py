@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import secrets
-import time
+from dataclasses import dataclass
 from datetime import datetime
 
 from ...model.errors import InputError
@@ -19,6 +19,7 @@ from .ice import allow_loopback, resolve_mdns
 from .peer import Peer
 from .sdp import as_dtls_server, check_offer, with_packetization_mode
 from .settings import Settings
+from .stage import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,9 @@ SWEEP_S = 2.0
 MAX_VIEWERS = 32
 """Of one session."""
 ABSENT_S = 3.0
-"""Whose last frame is older than this gives up the session's name to who asks for it."""
+"""Who has been silent for longer gives up the session's name to who asks for it."""
+SEEN = ".seen"
+"""Behind the name of an engine's session: what goes in, not what comes out."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -46,8 +49,24 @@ class TooManyViewers(Exception):
     """A session with as many viewers as it may have."""
 
 
+Member = Peer | Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A session as it is listed; kind: "camera" or "engine"."""
+
+    name: str
+    kind: str
+    viewers: int
+    model: str
+    width: int
+    height: int
+    fps: float
+
+
 class Peers:
-    """The server's side of WebRTC; use it from one event loop."""
+    """The server's sessions and their viewers; use it from one event loop."""
 
     def __init__(
         self,
@@ -56,7 +75,7 @@ class Peers:
     ) -> None:
         self.settings = settings
         self.renderer = Renderer(model, settings.max_sessions)
-        self._peers: dict[str, Peer] = {}
+        self._peers: dict[str, Member] = {}
         self._sweeper: asyncio.Task[None] | None = None
         gauge = self.renderer.metrics.gauge
         gauge("sessions", "Sessions now", lambda: len(self))
@@ -92,18 +111,56 @@ class Peers:
             raise
         return owner, await self._admit(owner, sdp, client)
 
+    async def open_stage(self, name: str, *, style: int = 0) -> Stage:
+        """Open a session for an engine; `Stage.close` ends it.
+
+        Raises InputError, NameTaken, TooManySessions.
+        """
+        await self._sweep()
+        name = await self._new_name(name)
+        session = Session(self.renderer, style=style, mirror=False)
+        stage = self._peers[name] = Stage(name, session, self.settings.encoding)
+        self._begin_sweeping()
+        return stage
+
+    def sessions(self) -> list[Listed]:
+        """Return the sessions there are now."""
+        owners = [peer for peer in self._peers.values() if peer.owns and not peer.dead]
+        model = self.renderer.model
+        return [
+            Listed(
+                name=owner.name,
+                kind=owner.kind,
+                viewers=len(self._viewers(owner)),
+                model=model.name,
+                width=model.width,
+                height=model.height,
+                fps=owner.session.report().fps,
+            )
+            for owner in owners
+        ]
+
     async def watch(self, name: str, sdp: str, *, client: str | None = None) -> tuple[str, str]:
         """Add a viewer to a session; return the viewer's name and the answer's SDP.
 
-        Raises InputError, NoSuchSession, TooManyViewers.
+        With SEEN behind an engine's name: of what the engine sends. Raises InputError,
+        NoSuchSession, TooManyViewers.
         """
         await self._sweep()
-        owner = self._find(name)
+        owner = self._find(name.removesuffix(SEEN))
+        broadcast = owner.broadcast if owner.name == name else self.stage(owner.name).seen
         direction = check_offer(sdp, publishing=False)
         if len(self._viewers(owner)) >= MAX_VIEWERS:
             raise TooManyViewers(f"{MAX_VIEWERS} viewers watch this session, and that is the limit")
-        viewer = Peer(secrets.token_urlsafe(12), owner.broadcast, direction, self.settings)
+        viewer = Peer(secrets.token_urlsafe(12), broadcast, direction, self.settings)
         return viewer.name, await self._admit(viewer, sdp, client)
+
+    def stage(self, name: str) -> Stage:
+        """Return an engine's session. Raises NoSuchSession."""
+        owner = self._find(name)
+        if not isinstance(owner, Stage):
+            raise NoSuchSession(f"{name} is no engine's session")
+        return owner
 
     def stats(self, key: str) -> StatsReport:
         """Return a session's statistics. Raises NoSuchSession."""
@@ -134,7 +191,7 @@ class Peers:
 
     async def leave(self, name: str, viewer: str) -> None:
         """End one viewer of a session. Raises NoSuchSession."""
-        for peer in self._viewers(self._find(name)):
+        for peer in self._viewers(self._find(name.removesuffix(SEEN))):
             if peer.name == viewer:
                 await self._drop(peer)
                 return
@@ -152,19 +209,19 @@ class Peers:
                 )
         await asyncio.to_thread(self.renderer.close, 0.5)
 
-    def _find(self, name: str) -> Peer:
+    def _find(self, name: str) -> Member:
         peer = self._peers.get(name)
         if peer is None or not peer.owns:
             raise NoSuchSession("no such session; it may have ended")
         return peer
 
-    def _owner(self, key: str) -> Peer:
+    def _owner(self, key: str) -> Member:
         for peer in self._peers.values():
             if peer.owns and peer.key == key:
                 return peer
         raise NoSuchSession("no such session; it may have ended")
 
-    def _viewers(self, owner: Peer) -> list[Peer]:
+    def _viewers(self, owner: Member) -> list[Member]:
         everyone = self._peers.values()
         return [peer for peer in everyone if peer.session is owner.session and not peer.owns]
 
@@ -174,7 +231,7 @@ class Peers:
         if not _NAME.fullmatch(wanted):
             raise InputError(f"the session name {wanted[:80]!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
         taken = self._peers.get(wanted)
-        if taken and taken.owns and time.monotonic() - taken.session.stats.last_in > ABSENT_S:
+        if taken and taken.owns and (taken.dead or taken.absent_s > ABSENT_S):
             await self._drop(taken)
         if wanted in self._peers:
             raise NameTaken(f"the session name {wanted!r} is in use; end that session first")
@@ -182,9 +239,7 @@ class Peers:
 
     async def _admit(self, peer: Peer, sdp: str, client: str | None) -> str:
         self._peers[peer.name] = peer
-        if self._sweeper is None:
-            self._sweeper = asyncio.ensure_future(self._keep_sweeping())
-            self.settings.network.keep_to_ports(asyncio.get_running_loop())
+        self._begin_sweeping()
         try:
             sdp = with_packetization_mode(as_dtls_server(resolve_mdns(sdp, client)))
             return await peer.answer(sdp)
@@ -192,7 +247,12 @@ class Peers:
             await self._drop(peer)
             raise
 
-    async def _drop(self, peer: Peer) -> None:
+    def _begin_sweeping(self) -> None:
+        if self._sweeper is None:
+            self._sweeper = asyncio.ensure_future(self._keep_sweeping())
+            self.settings.network.keep_to_ports(asyncio.get_running_loop())
+
+    async def _drop(self, peer: Member) -> None:
         """Let a peer go; with a session go those who watch it."""
         leaving = [*self._viewers(peer), peer] if peer.owns else [peer]
         for one in leaving:

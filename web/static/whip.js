@@ -28,6 +28,11 @@ export async function postOffer(endpoint, sdp) {
 
 export async function getJson(path) { return (await ask(path, {})).json(); }
 
+export async function sendJson(method, path, body) {
+  const headers = { 'content-type': 'application/json' };
+  return (await ask(path, { method, headers, body: JSON.stringify(body) })).json();
+}
+
 async function ask(endpoint, { headers, ...rest }) {
   let reply;
   try {

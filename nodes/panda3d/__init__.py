@@ -1,0 +1,1 @@
+"""A city rendered by Panda3D, to be driven through."""

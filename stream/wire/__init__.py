@@ -1,0 +1,1 @@
+"""The wire between engines and Rotolive: docs/wire.md in code. Needs numpy and msgspec only."""
