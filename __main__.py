@@ -4,16 +4,22 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+if TYPE_CHECKING:
+    from .model.live import LiveModel
+    from .stream.label_files import LabelFiles
+
 from .model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
 from .model.errors import InputError, RotoliveError, missing_library
+from .nodes.commands import engine
 from .training.commands import evaluate, prepare, synth, train
 
 CLIP = Path(__file__).parent / "web" / "static" / "clip.webm"
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"]
+Mapping = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="map")]
 Runtime = Literal["auto", "eager", "openvino", "openvino-f32", "openvino-bf16"]
 
 
@@ -55,8 +61,12 @@ def serve(
     hardware: bool = True,
     recordings: Path | None = None,
     largest: str = "1920x1080",
+    engine: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),
+    publish: str | None = None,
+    mapping: Mapping = (),
+    curve: Path | None = None,
 ) -> None:
-    """Serve the page, its WebRTC face, WHIP and WHEP.
+    """Serve the page, its WebRTC face, WHIP, WHEP and engines.
 
     Args:
         host: Interface to listen on; for others than this machine, give a token.
@@ -84,8 +94,13 @@ def serve(
         hardware: Encode H264 on the GPU (NVENC) where that works.
         recordings: Folder for recordings, which the API can begin and end.
         largest: Size of the largest pictures that are taken; who sends larger ones is let go.
+        engine: Let engines in here, over ZeroMQ: tcp://127.0.0.1:5599 or ipc:///tmp/x.
+        publish: ZeroMQ address at which the pictures of all engines are published.
+        mapping: A class of an engine onto one of the model's, such as ute=car.
+        curve: Folder of ZeroMQ keys, for engines elsewhere; see docs/wire.md.
     """
     from .model.live import open_model
+    from .stream.engine import EngineSettings, parse_mapping
     from .stream.webrtc.encode import Encoding
     from .stream.webrtc.network import Network, parse_ports
     from .stream.webrtc.settings import Settings, parse_size
@@ -132,6 +147,9 @@ def serve(
         access=Access(token=token, origins=allow_origin),
         insecure=insecure,
         tls=tls,
+        engines=EngineSettings(
+            addresses=engine, publish=publish, mapping=parse_mapping(mapping), curve=curve
+        ),
     )
 
 
@@ -142,21 +160,30 @@ def render(
     style: int = 0,
     mirror: bool = False,
     runtime: Runtime = "auto",
+    classes: str | None = None,
+    mapping: Mapping = (),
+    fps: float = 30.0,
 ) -> None:
-    """Render a whole video file, with its sound.
+    """Render a whole video file, with its sound; or a folder of label images.
 
     Args:
-        input: Any file that FFmpeg reads.
+        input: Any file that FFmpeg reads; for a labels model, a folder of PNG files, one id of 8
+            bits a pixel.
         output: .mp4, .mov, .mkv or .webm.
         style: Which of the model's styles; `rotolive models` lists them.
         mirror: Flip the input and swap left and right.
         runtime: How the generator runs.
+        classes: Names of the label ids, in their order: sky,building,... or a file of one a line.
+        mapping: A class onto one of the model's, such as ute=car.
+        fps: Of the label images.
     """
     from rich.progress import Progress
 
     from .model.live import open_model
     from .stream.render import render as run
+    from .stream.render import render_labels
 
+    at_least("fps", fps, 1)
     opened = open_model(model, slots=1, runtime=runtime)
     with Progress() as progress:
         bar = progress.add_task("rendering", total=None)
@@ -164,8 +191,27 @@ def render(
         def report(done: int, total: int) -> None:
             progress.update(bar, completed=done, total=total)
 
-        frames = run(input, output, opened, style, mirror=mirror, progress=report)
+        if input.is_dir():
+            labels = _labels(input, opened, classes, mapping, fps)
+            frames = render_labels(labels, output, opened, style, progress=report)
+        else:
+            frames = run(input, output, opened, style, mirror=mirror, progress=report)
     print(f"{output}: {frames} frames")
+
+
+def _labels(
+    folder: Path, model: "LiveModel", classes: str | None, mapping: tuple[str, ...], fps: float
+) -> "LabelFiles":
+    from .stream.engine import parse_mapping
+    from .stream.label_files import LabelFiles, read_names
+
+    if not model.classes:
+        raise InputError(f"{folder} is a folder; {model.name} takes a video")
+    if classes is None:
+        raise InputError("--classes must name the ids of the labels, in their order")
+    return LabelFiles(
+        folder, read_names(classes), model.classes, mapping=parse_mapping(mapping), fps=fps
+    )
 
 
 def models(path: Positional[str] = "", as_json: bool = False) -> None:
@@ -203,7 +249,9 @@ def models(path: Positional[str] = "", as_json: bool = False) -> None:
 
 
 def bench(
-    what: Positional[Literal["live", "echo", "transport", "runtime", "follow", "soak", "train"]],
+    what: Positional[
+        Literal["live", "echo", "transport", "runtime", "follow", "soak", "train", "engine"]
+    ],
     model: Model = "dancer",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seconds: float | None = None,
@@ -217,15 +265,17 @@ def bench(
             stock aiortc). echo: that without a model. transport: that, 1280x720, 20 viewers and a
             bad network. runtime: each runtime's step. follow: does the dancer do what the person
             does? (needs the train extra). soak: memory and drift. train: each preset's speed.
+            engine: labels in and pictures out over ZeroMQ, 1280x720, without a model.
         json_file: Write the figures here as well.
-        seconds: How long to measure (15); follow takes its own time. Of transport: how long it
-            takes in all (40); above 120 it opens and closes sessions and overloads the model too.
+        seconds: How long to measure (15); follow takes its own time. Of engine (30) and transport
+            (40): how long it takes in all. Above 120, transport opens and closes sessions and
+            overloads the model too.
         runtime: How the generator runs.
         clip: A video of somebody dancing, for live and soak, in place of the bundled one.
     """
     check_folder_of(json_file)
-    at_least("seconds", seconds, 25 if what == "transport" else 1)
-    seconds = seconds or (40.0 if what == "transport" else 15.0)
+    at_least("seconds", seconds, {"transport": 25, "engine": 10}.get(what, 1))
+    seconds = seconds or {"transport": 40.0, "engine": 30.0}.get(what, 15.0)
     show(_measure(what, model, seconds, runtime, clip), json_file)
 
 
@@ -238,6 +288,10 @@ def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) ->
         from .stream.transport import bench_transport
 
         return bench_transport(seconds)
+    if what == "engine":
+        from .nodes.engine_bench import bench_engine
+
+        return bench_engine(seconds)
     if what in ("follow", "soak", "train"):
         return _measure_in_process(what, model, seconds, runtime, clip)
     from .stream.bench import bench_dance, bench_echo
@@ -271,7 +325,8 @@ def _measure_in_process(
 
 
 COMMANDS = {
-    f.__name__: f for f in (demo, serve, render, models, prepare, synth, train, evaluate, bench)
+    f.__name__: f
+    for f in (demo, serve, render, engine, models, prepare, synth, train, evaluate, bench)
 }
 
 

@@ -71,17 +71,17 @@ class LiveModel(ABC):
 
 
 def paint(
-    pictures: Iterable[TimedPicture], model: LiveModel, style: int, *, mirror: bool = False
+    frames: Iterable[tuple[Planes, float]], model: LiveModel, style: int, *, mirror: bool = False
 ) -> Iterator[TimedPicture]:
-    """Yield one painted picture for each that comes, at its time: the live path, no clock."""
+    """Yield one painted picture for each frame, planes and time [s]: the live path, no clock."""
     weights = model.style(style)
     conditioner = model.conditioner(mirror=mirror)
     model.reset(0)
     try:
-        for seq, picture in enumerate(pictures):
-            seen = conditioner.observe({"rgb": picture.rgb}, picture.time_s)
+        for seq, (planes, time_s) in enumerate(frames):
+            seen = conditioner.observe(planes, time_s)
             request = Request(slot=0, seen=seen, style=weights, seq=seq)
-            yield TimedPicture(rgb=model.step([request])[0].rgb, time_s=picture.time_s)
+            yield TimedPicture(rgb=model.step([request])[0].rgb, time_s=time_s)
     finally:
         conditioner.close()
 

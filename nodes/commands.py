@@ -80,7 +80,7 @@ def _open(what: str, seed: int) -> Engine:
             return PandaCity(seed)
         from .vizdoom.engine import VizDoom
 
-        return VizDoom(seed)
+        return VizDoom(seed=seed)
     except ImportError as error:
         raise InputError(
             f"{what} is missing ({error.name}): pip install 'rotolive[engines]'"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -124,9 +125,7 @@ def beside(
     """The engine's picture, its labels in colours, and what was painted, [H, 3W, 3]."""
     shown = np.zeros_like(frame.rgb) if painted is None else painted
     if shown.shape != frame.rgb.shape:
-        import cv2
-
-        shown = cv2.resize(shown, engine.size, interpolation=cv2.INTER_AREA)
+        shown = np.asarray(cv2.resize(shown, engine.size, interpolation=cv2.INTER_AREA), np.uint8)
     labels = palette(engine.classes)[frame.planes["label"]]
     return np.hstack([frame.rgb, labels, shown])
 

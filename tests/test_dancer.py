@@ -206,7 +206,8 @@ def test_streamed_equals_offline(dance: list[NDArray[np.uint8]], mirror: bool) -
     session = Session(renderer, style=style, mirror=mirror)
     streamed = [through(session, i, picture) for i, picture in enumerate(pictures)]
     renderer.close()
-    offline = [picture.rgb for picture in paint(pictures, model, style, mirror=mirror)]
+    frames = [({"rgb": picture.rgb}, picture.time_s) for picture in pictures]
+    offline = [picture.rgb for picture in paint(frames, model, style, mirror=mirror)]
     assert np.array_equal(np.stack(streamed), np.stack(offline))
     assert np.ptp(np.stack(streamed), axis=0).max() > 30  # it moves
 

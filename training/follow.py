@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.live import LiveModel, paint
-from ..model.video import TimedPicture
 from .synthetic.actor import Actor
 from .synthetic.backdrop import backdrop, over
 from .synthetic.bvh import HELD_OUT, load_capture
@@ -56,7 +55,7 @@ def dance(actor: Actor, motion: Motion) -> NDArray[np.uint8]:
 
 def perform(model: LiveModel, pictures: NDArray[np.uint8], style: int) -> NDArray[np.uint8]:
     """Send pictures [T, H, W, 3] through the live path, frame by frame."""
-    timed = (TimedPicture(rgb=rgb, time_s=t / FPS) for t, rgb in enumerate(pictures))
+    timed = (({"rgb": rgb}, t / FPS) for t, rgb in enumerate(pictures))
     return np.stack([picture.rgb for picture in paint(timed, model, style)])
 
 
