@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.condition.labels.palette import palette
+from ..model.condition.labels.palette import in_colours
 from ..model.errors import RotoliveError
 from ..model.video import TimedPicture, VideoWriter
 from .client import Client, Painted
@@ -126,7 +126,7 @@ def beside(
     shown = np.zeros_like(frame.rgb) if painted is None else painted
     if shown.shape != frame.rgb.shape:
         shown = np.asarray(cv2.resize(shown, engine.size, interpolation=cv2.INTER_AREA), np.uint8)
-    labels = palette(engine.classes)[frame.planes["label"]]
+    labels = in_colours(frame.planes["label"], engine.classes)
     return np.hstack([frame.rgb, labels, shown])
 
 

@@ -179,6 +179,7 @@ class EngineClient:
         )
         return Welcome(
             stream=stage.name,
+            key=stage.key,
             model=model.name,
             width=model.width,
             height=model.height,

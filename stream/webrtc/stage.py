@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.condition import Planes, plane
-from ...model.condition.labels.palette import palette
+from ...model.condition.labels.palette import in_colours
 from ...model.errors import InputError
 from ..mailbox import Mailbox
 from ..protocol import Frame
@@ -125,7 +125,7 @@ def look(planes: Planes, classes: tuple[str, ...], width: int, height: int) -> N
         if values is None:
             halves.append(np.zeros((height, width, 3), np.uint8))
             continue
-        shown = palette(classes)[values] if name == "label" else values
+        shown = in_colours(values, classes) if name == "label" else values
         small = cv2.resize(shown, (width, height), interpolation=cv2.INTER_NEAREST)
         halves.append(np.asarray(small, np.uint8))
     return np.hstack(halves)

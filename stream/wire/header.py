@@ -55,9 +55,11 @@ class Welcome(_Header, frozen=True, kw_only=True):
 
     mapping: every class of the sender onto the model's. classes: the model's. encodings: that
     frames may use. credit: frames that may be unanswered. silence_s: of a client that has left.
+    key: to the session, for recordings and statistics over HTTP.
     """
 
     stream: str
+    key: str
     model: str
     width: int
     height: int

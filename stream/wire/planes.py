@@ -131,7 +131,7 @@ def _check_label(label: NDArray[np.unsignedinteger], classes: int) -> None:
     if highest < classes:
         return
     if not classes:
-        raise WireError("value", "label came, but hello named no classes; name them in id order")
+        raise WireError("value", "label came, but hello named no classes or the model has none")
     at = _place(label >= classes)
     raise WireError("value", f"label is {highest} {at}; hello named the classes 0 to {classes - 1}")
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from .. import Observation, Planes, plane
-from .palette import palette
+from .palette import in_colours
 
 CHANNELS = 3
 """Of a condition: class id, nearness, edges between instances."""
@@ -58,7 +58,7 @@ class PaletteConditioner(LabelConditioner):
 
     def observe(self, planes: Planes, time_s: float) -> Observation:
         """Turn the label plane into a picture."""
-        return Observation(condition=palette(self._classes)[self._fitted(planes)[0]])
+        return Observation(condition=in_colours(self._fitted(planes)[0], self._classes))
 
 
 def condition(

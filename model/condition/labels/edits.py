@@ -47,7 +47,7 @@ class Edits:
         table = np.arange(256, dtype=np.uint8)
         for name, other in self.classes.items():
             table[known.index(name)] = known.index(other)
-        edited = table[planes["label"]]
+        edited = np.asarray(cv2.LUT(planes["label"], table), np.uint8)
         for number, name in self.instances.items() if "instance" in planes else ():
             edited[planes["instance"] == number] = known.index(name)
         return {**planes, "label": edited}

@@ -3,6 +3,7 @@
 import colorsys
 from functools import cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,19 @@ KNOWN = {
 def palette(classes: tuple[str, ...]) -> NDArray[np.uint8]:
     """Return a colour for each class, [N, 3]; surfaces of a class are shades of its colour."""
     return np.array([_colour(i, name) for i, name in enumerate(classes)], np.uint8)
+
+
+def in_colours(label: NDArray[np.uint8], classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Paint ids [H, W] in their classes' colours, [H, W, 3]."""
+    return np.asarray(cv2.applyColorMap(np.ascontiguousarray(label), _table(classes)), np.uint8)
+
+
+@cache
+def _table(classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """What OpenCV looks colours up in, [256, 1, 3]; it takes them as they are."""
+    table = np.zeros((256, 1, 3), np.uint8)
+    table[: len(classes), 0] = palette(classes)
+    return table
 
 
 def _colour(number: int, name: str) -> tuple[int, int, int]:
