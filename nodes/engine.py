@@ -36,10 +36,19 @@ class EngineFrame:
 class Engine(Protocol):
     """Something that renders frames with labels. Used from one thread."""
 
-    name: str
-    classes: tuple[str, ...]
-    mapping: Mapping[str, str]
-    size: tuple[int, int]
+    @property
+    def name(self) -> str: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def mapping(self) -> Mapping[str, str]:
+        """Classes that the server finds no place for by itself, onto a street's."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        ...
 
     def step(self, seconds: float) -> EngineFrame:
         """Go on by some seconds and render."""

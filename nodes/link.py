@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 PING_S = 1.0
-GONE_S = 3.0
+GONE_S = 5.0
 """A server that says nothing for this long is greeted anew."""
 TICK_MS = 100
 BUFFER_BYTES = 4 << 20
@@ -264,10 +264,7 @@ class Link:
         if self.welcome is None:
             self._greet(now)
             return
-        while self._wishes:
-            wish = self._wishes.popleft()
-            self._ids += 1
-            self._say(dump(msgspec.structs.replace(wish, id=self._ids)))
+        self._send_wishes()
         self._send_newest(self.welcome, now)
         if now - self._spoke > PING_S:
             self._say(dump(Control(type="ping")))
@@ -278,6 +275,13 @@ class Link:
         if self._say(dump(self._hello)):
             self._greet_at = now + RETRY_S
             self._heard = now
+
+    def _send_wishes(self) -> None:
+        while self._wishes:
+            self._ids += 1
+            if not self._say(dump(msgspec.structs.replace(self._wishes[0], id=self._ids))):
+                return
+            self._wishes.popleft()
 
     def _send_newest(self, welcome: Welcome, now: float) -> None:
         with self._lock:

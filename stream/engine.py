@@ -128,8 +128,8 @@ class EngineClient:
         return self._stream
 
     def _open(self, hello: Hello) -> None:
-        if self._opening:
-            raise WireError("kind", "a hello came before the last one was answered; wait for that")
+        if self._opening:  # the answer is on its way
+            return
         self.close()
         self._opening = asyncio.ensure_future(self._answer(hello))
 

@@ -69,7 +69,7 @@ class EngineStream:
         self._inbox: Mailbox[_Arrival] = Mailbox()
         self._refusals: Mailbox[list[Part]] = Mailbox()
         self._stamps: dict[int, int] = {}
-        self._last = self._cut = self._unpacked = -1
+        self._last = self._cut = -1
         self._size: tuple[int, int] | None = None
         self._unsent = 0
         self.session.on_error = self._paint_failed
@@ -137,10 +137,6 @@ class EngineStream:
             planes["label"] = self._mapped(planes["label"])
         if "color" in planes:
             planes["rgb"] = planes.pop("color")
-        if self._unpacked < arrival.cut:
-            self.session.inbox.take()
-            self.session.reset()
-        self._unpacked = frame.seq
         marks = {"decoded": time.monotonic_ns()}
         received = protocol.Frame(
             seq=frame.seq,
@@ -148,6 +144,7 @@ class EngineStream:
             time_base=Fraction(1, CLOCK_RATE),
             captured_ns=arrival.at,
             planes=planes,
+            cut=arrival.cut,
             marks=marks,
         )
         self.stage.came(received)

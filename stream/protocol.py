@@ -18,7 +18,9 @@ class Frame:
 
     planes: "rgb" uint8 [H, W, 3], or "y" uint8 [H, W] with "u", "v" uint8 [H/2, W/2], or what
     an engine sends (`model.condition.Planes`).
-    captured_ns: monotonic time of arrival. marks: monotonic times of the hops since, in ns.
+    captured_ns: monotonic time of arrival. cut: seq of the last cut until then (-1: none); what was
+    painted before it is forgotten, even when the frames up to here are skipped. marks: monotonic
+    times of the hops since, in ns.
     """
 
     seq: int
@@ -26,6 +28,7 @@ class Frame:
     time_base: Fraction
     captured_ns: int
     planes: dict[str, NDArray[Any]]
+    cut: int = -1
     marks: dict[str, int] = field(default_factory=dict)
 
 

@@ -54,6 +54,7 @@ class Seat:
         self.failed = failed
         self.ended = ended
         self.guard = Guard()
+        self.painted = -1
         self.inbox: Mailbox[Job] = Mailbox(on_put)
 
 
@@ -160,6 +161,9 @@ class Renderer:
                 self._step([turn])
 
     def _step_together(self, turns: list[Turn]) -> None:
+        for seat, job in turns:
+            if seat.painted < job.frame.cut:
+                self._reset_slot(seat.slot)
         start = time.monotonic_ns()
         pictures = self.model.step(
             [
@@ -169,6 +173,7 @@ class Renderer:
         )
         end = time.monotonic_ns()
         for (seat, job), picture in zip(turns, pictures, strict=True):
+            seat.painted = job.frame.seq
             job.frame.marks.update(stepping=start, stepped=end)
             self._hand_out(seat, job, picture)
 

@@ -52,6 +52,7 @@ class Session:
         self._watched = True
         self._begun = False
         self._reset = False
+        self._seen = -1
         self._failures = 0
         self._seat = renderer.acquire(self._deliver, self._failed, self.close)
         self._worker = threading.Thread(target=self._work, name="condition", daemon=True)
@@ -147,6 +148,9 @@ class Session:
 
     def _condition(self, conditioner: Conditioner, frame: Frame) -> None:
         frame.marks["picked"] = time.monotonic_ns()
+        if self._seen < frame.cut:
+            conditioner.reset()
+        self._seen = frame.seq
         marker = read_marker(brightness(frame)) if self._marker else None
         planes = self.edits.apply(seen_planes(frame), self.model.classes)
         seen = conditioner.observe(planes, frame.captured_ns / 1e9)

@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 import socket
+import time
 from typing import Any
 
 import zmq
@@ -19,6 +20,7 @@ from .wire.planes import MAX_PART_BYTES
 logger = logging.getLogger(__name__)
 
 SWEEP_S = 0.25
+HELD_UP_S = 1.0
 MOST_WAITING = 4
 """Messages for one client that are not yet on their way; further ones are thrown away."""
 BUFFER_BYTES = 4 << 20
@@ -134,7 +136,10 @@ class _Router:
 
     async def _sweep(self) -> None:
         while True:
+            before = time.monotonic()
             await asyncio.sleep(SWEEP_S)
+            if time.monotonic() - before > HELD_UP_S:  # what they said has not been read yet
+                continue
             for name in [name for name, client in self._clients.items() if not client.alive]:
                 logger.info("an engine has left")
                 self._clients.pop(name).close()

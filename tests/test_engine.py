@@ -1,15 +1,12 @@
-"""Engines at the door: real sockets, real servers, palette pictures whose colours are known."""
+"""Engines at the door over ZeroMQ: real sockets, real servers, known colours."""
 
-import asyncio
 import contextlib
 import random
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,90 +14,43 @@ import numpy as np
 import pytest
 import zmq
 import zmq.auth
-from aiortc import RTCConfiguration, RTCPeerConnection
-from aiortc.mediastreams import MediaStreamError
+from engines import (
+    CLASSES,
+    COLOURS,
+    H,
+    Served,
+    SlowPalette,
+    W,
+    bare,
+    client,
+    frame,
+    hear,
+    hello,
+    painted,
+    say,
+    served_at,
+    stripes,
+    wait_for,
+)
 from numpy.typing import NDArray
-from serving import serving, until
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from rotolive.model.condition.labels.classes import STREET
 from rotolive.model.condition.labels.palette import palette
 from rotolive.model.errors import InputError
-from rotolive.model.live import PaletteModel, Picture
-from rotolive.nodes.client import Client, Curve, Painted
+from rotolive.nodes.client import Client
 from rotolive.stream.bench import free_port
-from rotolive.stream.engine import EngineSettings
-from rotolive.stream.webrtc.client import offer, request_json
+from rotolive.stream.engine import EngineSettings, parse_mapping
 from rotolive.stream.webrtc.ice import allow_loopback
-from rotolive.stream.webrtc.peers import Peers
-from rotolive.stream.webrtc.settings import Settings
 from rotolive.stream.wire.errors import WireError
 from rotolive.stream.wire.header import (
-    FROM_SERVER,
     SILENCE_S,
     Control,
     Error,
     Frame,
-    Header,
-    Hello,
-    Part,
     Welcome,
     dump,
-    parse,
 )
-from rotolive.stream.wire.message import describe, encode, join, split
-from rotolive.stream.zeromq import is_local
-from rotolive.web.access import Access
 from rotolive.web.app import create_app
-from rotolive.web.serve import most_bytes
-
-W, H = 128, 64
-CLASSES = ("void", "road", "building", "car")
-COLOURS = palette(STREET)[[STREET.index(name) for name in ("unlabeled", *CLASSES[1:])]]
-TOKEN = "open-sesame"
-
-
-class SlowPalette(PaletteModel):
-    """Takes its time, as long as `delay` says."""
-
-    delay = 0.0
-    resets = 0
-    styles_seen: set[int]
-
-    def __init__(self, slots: int) -> None:
-        super().__init__(slots, W, H)
-        self.styles, self.styles_seen = ("day", "night"), set()
-
-    def step(self, requests: Any) -> list[Picture]:
-        time.sleep(self.delay)
-        self.styles_seen |= {int(np.argmax(request.style)) for request in requests}
-        return super().step(requests)
-
-    def reset(self, slot: int) -> None:
-        self.resets += 1
-
-
-@dataclass(frozen=True)
-class Served:
-    url: str
-    tcp: str
-    ipc: str
-    published: str
-    peers: Peers
-    model: SlowPalette
-
-
-@contextlib.contextmanager
-def served_at(folder: Path, access: Access | None = None, **more: Any) -> Iterator[Served]:
-    tcp, ipc = f"tcp://127.0.0.1:{free_port()}", f"ipc://{folder}/engine"
-    published = f"ipc://{folder}/published"
-    model = SlowPalette(2)
-    settings = EngineSettings(addresses=(tcp, ipc), publish=published, **more)
-    app = create_app(model, Settings(largest=(640, 480)), access or Access(), settings)
-    options = {"ws": "websockets-sansio", "ws_max_size": most_bytes((640, 480))}
-    with serving(app, **options, ws_per_message_deflate=False) as port:
-        yield Served(f"http://127.0.0.1:{port}", tcp, ipc, published, app.state.peers, model)
 
 
 @pytest.fixture(scope="module")
@@ -115,38 +65,6 @@ def nobody_left(served: Served) -> Iterator[None]:
     yield
     served.model.delay = 0.0
     wait_for(lambda: len(served.peers) == 0, SILENCE_S + 3)
-
-
-def wait_for(condition: Callable[[], Any], timeout: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
-def stripes(*ids: int) -> NDArray[np.uint8]:
-    """Return labels [H, W] in as many upright stripes of the same width."""
-    return np.repeat(np.array(ids, np.uint8), W // len(ids))[None].repeat(H, 0)
-
-
-def client(address: str, classes: Any = CLASSES, **options: Any) -> Client:
-    return Client(address, classes, size=(W, H), **options)
-
-
-def painted(client: Client, timeout: float = 5.0, **planes: Any) -> Painted:
-    """Send a frame until it comes back."""
-    client.wait(timeout)
-    client.send(**planes)
-    return arrived(client, lambda picture: picture.seq == client._seq, timeout)
-
-
-def arrived(client: Client, wanted: Callable[[Painted], bool], timeout: float = 5.0) -> Painted:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        picture = client.receive(0.2)
-        if picture and wanted(picture):
-            return picture
-    raise AssertionError(f"no such picture came; {client.stats} {client.error}")
 
 
 @pytest.mark.parametrize("carrier", ["tcp", "ipc"])
@@ -245,6 +163,9 @@ def test_edits_reach_the_picture(served: Served) -> None:
         rgb = painted(engine, label=label, instance=instance).rgb
         names = ("road", "vegetation", "sky", "car")
         np.testing.assert_array_equal(rgb[0, :: W // 4], [colour[name] for name in names])
+        engine.edit(erased=["building", "road"])
+        erased = painted(engine, label=label).rgb
+        assert not {tuple(COLOURS[1]), tuple(COLOURS[2])} & set(map(tuple, erased[0].tolist()))
         engine.edit(classes={"castle": "sky"})
         wait_for(lambda: engine.error and engine.error.code == "classes")
         assert "no class 'castle'" in str(engine.error)
@@ -277,19 +198,17 @@ def test_overload_skips_and_stays_fresh(served: Served) -> None:
     served.model.delay = 0.03
     with client(served.ipc) as engine:
         painted(engine, label=stripes(1))
-        resets, ages, seqs = served.model.resets, [], []
+        resets, behind, seqs = served.model.resets, [], []
         for number in range(200):
             engine.send(label=stripes(1, 2), reset=number == 50)
             picture = engine.receive(0.01)
             if picture:
-                ages.append(picture.round_trip_ms)
+                behind.append(number + 2 - picture.seq)
                 seqs.append(picture.seq)
         assert served.model.resets == resets + 1
-        assert seqs == sorted(set(seqs)) and len(seqs) < 90
-        assert engine.stats["overwritten"] > 50 and engine.stats["lost"] == 0
-        quarter = len(ages) // 4
-        assert np.median(ages[-quarter:]) < np.median(ages[:quarter]) + 30
-        assert np.percentile(ages, 95) < 150
+        assert seqs == sorted(set(seqs)) and len(seqs) < 100
+        assert engine.stats["overwritten"] > 50
+        assert np.median(behind[-len(behind) // 4 :]) < 20
 
 
 def test_a_sender_without_manners_gets_the_newest(served: Served) -> None:
@@ -324,7 +243,7 @@ def test_a_reader_that_stops_holds_up_nobody(served: Served) -> None:
         for seq in range(1, 400):
             send_frame(deaf, seq, large)
             if seq % 40 == 0:
-                assert painted(engine, label=stripes(1)).round_trip_ms < 1000
+                painted(engine, label=stripes(1))
         say(deaf, b'{"v":1,"kind":"bye"}')
 
 
@@ -406,30 +325,15 @@ def test_noise_is_answered_and_does_no_harm(served: Served) -> None:
     assert len(served.peers) <= 1
 
 
-def test_pictures_are_published(served: Served) -> None:
-    with (
-        zmq.Context() as context,
-        context.socket(zmq.SUB) as looker,
-        client(served.ipc) as engine,
-    ):
-        looker.connect(served.published)
-        looker.subscribe(b"game")
-        label = stripes(1, 3)
-        wait_for(lambda: painted(engine, label=label) and looker.poll(50))
-        topic, header, plane = looker.recv_multipart()
-        read = parse(header, FROM_SERVER)
-        assert topic == b"game" and isinstance(read, Frame) and read.stream == "game"
-        rgb = np.frombuffer(plane, np.uint8).reshape(read.planes[0].shape)
-        np.testing.assert_array_equal(rgb, COLOURS[label])
-
-
 def test_a_server_that_restarts_is_found_again(tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/engine"
+    options = ["--model", "palette", "--size", f"{W}x{H}", "--engine", address]
+    command = [sys.executable, "-m", "rotolive.web.serve", *options]
     with client(address) as engine:
         with pytest.raises(WireError, match="no server answered"):
             engine.wait(0.3)
         for label in (stripes(1, 2), stripes(3, 2)):
-            with process(address):
+            with process(command):
                 np.testing.assert_array_equal(
                     painted(engine, 30.0, label=label).rgb, COLOURS[label]
                 )
@@ -439,71 +343,33 @@ def test_a_server_that_restarts_is_found_again(tmp_path: Path) -> None:
         assert engine.error is None
 
 
+def test_the_command_lets_engines_in(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/engine"
+    options = ["--port", str(free_port()), "--map", "blorb=car", "--map", "gleeb=sky"]
+    command = ["-m", "rotolive", "serve", "--model", "palette", "--engine", address, *options]
+    with (
+        process([sys.executable, *command]),
+        Client(address, ("gleeb", "blorb")) as engine,
+    ):
+        label = np.zeros((256, 512), np.uint8)
+        label[128:] = 1
+        rgb = painted(engine, 30.0, label=label).rgb
+        for row, name in ((0, "sky"), (255, "car")):
+            assert (rgb[row] == palette(STREET)[STREET.index(name)]).all()
+    for wrong in ("car", "=car", "ute="):
+        with pytest.raises(InputError, match="ute=car"):
+            parse_mapping([wrong])
+
+
 @contextlib.contextmanager
-def process(address: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = ["--model", "palette", "--size", f"{W}x{H}", "--engine", address]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "rotolive.web.serve", *command], stdout=subprocess.PIPE
-    )
+def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    server = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert server.stdout and server.stdout.readline().startswith(b"ready")
         yield server
     finally:
         server.terminate()
         server.wait(10)
-
-
-def test_the_token_is_asked_for(tmp_path: Path) -> None:
-    with served_at(tmp_path, Access(token=TOKEN)) as guarded:
-        for token in (None, "wrong", "ö" * 11):
-            with client(guarded.tcp, token=token) as engine:
-                with pytest.raises(WireError, match="token") as caught:
-                    engine.wait()
-                assert caught.value.code == "token"
-        with client(guarded.tcp, token=TOKEN) as engine:
-            painted(engine, label=stripes(1))
-        with websocket(guarded) as link:
-            link.send(join([hello()]))
-            refused = parse(split(link.recv())[0], FROM_SERVER)
-            assert isinstance(refused, Error) and refused.code == "token"
-            link.send(join([hello(token=TOKEN)]))
-            assert isinstance(parse(split(link.recv())[0], FROM_SERVER), Welcome)
-        with websocket(guarded, {"Authorization": f"Bearer {TOKEN}"}) as link:
-            link.send(join([hello(stream="by-header")]))
-            assert isinstance(parse(split(link.recv())[0], FROM_SERVER), Welcome)
-        request = f"{guarded.url}/api/sessions"
-        with pytest.raises(InputError, match="401"):
-            request_json(request)
-
-
-def test_beyond_this_machine_only_with_keys(tmp_path: Path) -> None:
-    assert is_local("tcp://127.0.0.1:1") and is_local("tcp://[::1]:1") and is_local("ipc:///tmp/x")
-    assert is_local("tcp://localhost:1") and not is_local("tcp://*:1")
-    for address in ("tcp://0.0.0.0:5599", "tcp://*:5599", "udp://127.0.0.1:1"):
-        with pytest.raises(InputError, match="--curve"):
-            create_app(SlowPalette(1), engines=EngineSettings(addresses=(address,)))
-    keys, (known, stranger) = tmp_path / "keys", (tmp_path / "known", tmp_path / "stranger")
-    (keys / "clients").mkdir(parents=True)
-    for folder in (known, stranger):
-        folder.mkdir()
-        zmq.auth.create_certificates(folder, "own")
-    (keys / "clients" / "known.key").write_bytes((known / "own.key").read_bytes())
-    address = f"tcp://0.0.0.0:{free_port()}"
-    app = create_app(SlowPalette(2), engines=EngineSettings(addresses=(address,), curve=keys))
-    reached = address.replace("0.0.0.0", "127.0.0.1")
-    with serving(app):
-        with client(reached, curve=pair(keys, known)) as engine:
-            painted(engine, label=stripes(1))
-        for curve in (None, pair(keys, stranger)):
-            with (
-                client(reached, curve=curve) as engine,
-                pytest.raises(WireError, match="no server"),
-            ):
-                engine.wait(0.7)
-
-
-def pair(keys: Path, folder: Path) -> Curve:
-    return Curve.load(keys / "server.key", folder / "own.key_secret")
 
 
 def test_an_address_in_use_is_refused(served: Served) -> None:
@@ -514,139 +380,10 @@ def test_an_address_in_use_is_refused(served: Served) -> None:
         painted(engine, label=stripes(1))
 
 
-def test_engines_come_over_websocket(served: Served) -> None:
-    with websocket(served) as link:
-        link.send(join([hello(stream="web")]))
-        welcome = parse(split(link.recv())[0], FROM_SERVER)
-        assert isinstance(welcome, Welcome) and welcome.stream == "web"
-        for seq, ids in enumerate(((0, 1), (2, 3)), 1):
-            label = stripes(*ids)
-            link.send(join(frame(seq, label)))
-            header, plane = split(link.recv())
-            read = parse(header, FROM_SERVER)
-            assert isinstance(read, Frame) and read.seq == seq
-            rgb = np.frombuffer(plane, np.uint8).reshape(H, W, 3)
-            np.testing.assert_array_equal(rgb, COLOURS[label])
-        for noise in (b"", b"\x01", b"\xff" * 9, b"\x02\x00\x00\x00{}", "text"):
-            link.send(noise)
-            refused = parse(split(link.recv())[0], FROM_SERVER)
-            assert isinstance(refused, Error)
-        link.send(join([dump(Control(type="ping", id=4))]))
-        assert parse(split(link.recv())[0], FROM_SERVER) == Control(type="ok", id=4)
-    wait_for(lambda: len(served.peers) == 0, 2)
-
-
-def test_a_silent_websocket_is_let_go(served: Served) -> None:
-    with websocket(served) as link:
-        link.send(join([hello()]))
-        link.recv()
-        with pytest.raises(ConnectionClosed):
-            while True:
-                link.recv(SILENCE_S + 2)
-
-
-def test_pages_of_others_cannot_come_in(served: Served, tmp_path: Path) -> None:
-    with pytest.raises(InvalidStatus):
-        websocket(served, {"Origin": "https://evil.example"}).__enter__()
-    with websocket(served, {"Origin": served.url}):
-        pass
-    with (
-        served_at(tmp_path, Access(origins=("https://good.example",))) as open_to,
-        websocket(open_to, {"Origin": "https://good.example"}),
-    ):
-        pass
-
-
-async def test_engines_can_be_watched_in_a_browser(served: Served) -> None:
-    engine = client(served.ipc, stream="stage")
-    stop = threading.Event()
-    feeder = threading.Thread(target=feed, args=(engine, stop), daemon=True)
-    feeder.start()
-    try:
-        await until(lambda: engine.stats["painted"] > 3)
-        listed = await asyncio.to_thread(request_json, f"{served.url}/api/sessions")
-        assert [(s["name"], s["kind"], s["viewers"]) for s in listed] == [("stage", "engine", 0)]
-        assert (listed[0]["model"], listed[0]["width"], listed[0]["height"]) == ("palette", W, H)
-        viewers = [await watch(f"{served.url}/whep/stage") for _ in range(2)]
-        await until(lambda: all(len(seen) > 5 for _, seen in viewers))
-        for _, seen in viewers:
-            middle = seen[-1][H // 2]
-            assert np.abs(middle[W // 4] - COLOURS[1].astype(int)).max() < 40
-            assert np.abs(middle[3 * W // 4] - COLOURS[3].astype(int)).max() < 40
-        listed = await asyncio.to_thread(request_json, f"{served.url}/api/sessions")
-        assert listed[0]["viewers"] == 2 and listed[0]["fps"] > 5
-        before = engine.stats["painted"]
-        for pc, _ in viewers:
-            await pc.close()
-        await until(lambda: engine.stats["painted"] > before + 10)
-    finally:
-        stop.set()
-        feeder.join()
-        engine.close()
-    await until(lambda: len(served.peers) == 0)
-    with pytest.raises(InputError, match="404"):
-        await watch(f"{served.url}/whep/stage")
-
-
-def feed(engine: Client, stop: threading.Event) -> None:
-    while not stop.wait(0.03):
-        engine.send(label=stripes(1, 3))
-        engine.receive()
-
-
-async def watch(url: str) -> tuple[RTCPeerConnection, list[NDArray[np.uint8]]]:
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    pc.addTransceiver("video", "recvonly")
-    seen: list[NDArray[np.uint8]] = []
-
-    async def read(track: Any) -> None:
-        with contextlib.suppress(MediaStreamError):
-            while True:
-                seen.append((await track.recv()).to_ndarray(format="rgb24"))
-
-    pc.on("track", lambda track: readers.append(asyncio.ensure_future(read(track))))
-    readers: list[asyncio.Future[None]] = []
-    await offer(pc, url)
-    return pc, seen
-
-
-@contextlib.contextmanager
-def bare(address: str) -> Iterator[zmq.Socket[bytes]]:
-    with zmq.Context() as context, context.socket(zmq.DEALER) as link:
-        link.linger, link.rcvtimeo, link.sndtimeo = 100, 5000, 5000
-        link.connect(address)
-        yield link
-
-
 def socket_to(address: str) -> socket.socket:
     host, port = address.removeprefix("tcp://").split(":")
     return socket.create_connection((host, int(port)), 2)
 
 
-def websocket(served: Served, headers: dict[str, str] | None = None) -> ClientConnection:
-    url = served.url.replace("http", "ws") + "/api/engine"
-    return connect(url, additional_headers=headers, max_size=None, proxy=None)
-
-
-def hello(**fields: Any) -> bytes:
-    about: Any = {"stream": "game", "width": W, "height": H, "classes": CLASSES}
-    return dump(Hello(**(about | fields)))
-
-
-def frame(seq: int, label: NDArray[np.uint8]) -> list[Part]:
-    height, width = label.shape
-    planes = {"label": label}
-    return encode(Frame(seq=seq, width=width, height=height, planes=describe(planes)), planes)
-
-
 def send_frame(link: zmq.Socket[bytes], seq: int, label: NDArray[np.uint8]) -> None:
     link.send_multipart(frame(seq, label))
-
-
-def say(link: zmq.Socket[bytes], header: bytes) -> None:
-    link.send_multipart([header])
-
-
-def hear(link: zmq.Socket[bytes]) -> tuple[Header, list[bytes]]:
-    header, *parts = link.recv_multipart()
-    return parse(header, FROM_SERVER), parts

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -215,3 +216,16 @@ def test_a_bad_frame_is_skipped() -> None:
     time.sleep(0.02)
     assert through(session, 1, 10).seq == 1
     renderer.close()
+
+
+def test_a_cut_is_not_lost_with_its_frame() -> None:
+    renderer = Renderer(Counting())
+    session = Session(renderer, mirror=False)
+    painted = []
+    for seq, cut in ((1, -1), (2, -1), (5, 4), (6, 4), (7, 7)):  # 4, the cut itself, was skipped
+        session.put(replace(frame(seq, 10), cut=cut))
+        out = session.outbox.get(timeout=3)
+        assert out is not None
+        painted.append(int(corner(out)[0]))
+    renderer.close()
+    assert painted == [1, 2, 1, 2, 1]

@@ -75,9 +75,17 @@ def dancer() -> TrainConfig:
 
 
 def street() -> TrainConfig:
-    """The bundled labels model."""
-    weights = LossWeights(perceptual=0.6, adversarial=0.1)
-    return TrainConfig(batch=6, crop=256, adversarial_from=0.3, gaps=(1, 1, 1, 2), weights=weights)
+    """The bundled labels model.
+
+    Textures are finer than a body's and what moves is most of the picture: less weight on change
+    and repainting, or memory blurs; more on the critics, who ask for detail.
+    """
+    weights = LossWeights(
+        change=30.0, repainting=0.1, perceptual=1.0, adversarial=0.3, feature_matching=5.0
+    )
+    return TrainConfig(
+        batch=6, crop=256, rate=7e-4, adversarial_from=0.2, gaps=(1, 1, 1, 2), weights=weights
+    )
 
 
 def smoke() -> TrainConfig:

@@ -34,12 +34,13 @@ class _Carrier:
     def __init__(self, door: Door, socket: WebSocket, *, trusted: bool) -> None:
         self._socket = socket
         self._sending = asyncio.Lock()
+        self._deaf = False
         self._client = EngineClient(door, self._send, trusted=trusted)
 
     async def run(self) -> None:
-        """Serve until the client leaves, or is silent for too long."""
+        """Serve until the client leaves, or says or reads nothing for too long."""
         try:
-            while True:
+            while not self._deaf:
                 async with asyncio.timeout(SILENCE_S):
                     message = await self._socket.receive()
                 if message["type"] != "websocket.receive":
@@ -61,11 +62,15 @@ class _Carrier:
             await self._client.receive(parts)
 
     async def _send(self, parts: list[Part]) -> bool:
-        if self._socket.application_state != WebSocketState.CONNECTED:
+        if self._deaf or self._socket.application_state != WebSocketState.CONNECTED:
             return False
         try:
-            async with self._sending:
+            async with asyncio.timeout(SILENCE_S), self._sending:
                 await self._socket.send_bytes(join(parts))
+        except TimeoutError:
+            self._deaf = True
+            self._client.close()
+            return False
         except (WebSocketDisconnect, RuntimeError):  # it has gone
             return False
         return True
