@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..stream.bench import free_port, resident_mb
 from .client import Client
+from .engine import opened, play
 
 HD, SMALL = (1280, 720), (512, 256)
 CLASSES = ("void", "road", "building", "vegetation", "sky", "car")
@@ -20,10 +21,11 @@ START_S = 60.0
 WARM_UP_S = 1.0
 PACED_FPS = 60.0
 FLAT_OUT_FPS = 1000.0
-SHARES = {"ipc": 0.25, "fastest": 0.2, "overload": 0.25, "tcp": 0.15, "small": 0.15}
+SHARES = {"ipc": 0.2, "fastest": 0.1, "overload": 0.2, "tcp": 0.1, "small": 0.1, "street": 0.3}
 """Of the time there is."""
 SLOW_FPS = 20.0
 OVERLOAD_FPS = 100.0
+RECORDED, RECORDED_FPS = 60, 30.0
 Result = dict[str, float | int | str]
 Planes = dict[str, Any]
 
@@ -54,7 +56,8 @@ def bench_engine(seconds: float = 30.0) -> Result:
     The model is the palette, so that only the door is measured. At 1280x720 over ipc: fps, p50_ms
     and p95_ms of round trips at 60 fps; fastest_fps: as fast as pictures come back. overload_*: to
     a model that paints a fifth of what is sent. tcp_*: as ipc. small_*: 512x256. client_ms: of the
-    caller's thread, for each frame.
+    caller's thread, for each frame. street_*: recorded planes of the city through the bundled
+    model, as fast as they come back; street_with_engine_fps: with the city rendered beside it.
     """
     started = time.monotonic()
     lasting = {part: max(1.0, share * (seconds - 12)) for part, share in SHARES.items()}
@@ -69,7 +72,25 @@ def bench_engine(seconds: float = 30.0) -> Result:
         figures |= _named("tcp", _run(address, HD, PACED_FPS, lasting["tcp"]))
     with _served(SMALL) as (address, _):
         figures |= _named("small", _run(address, SMALL, PACED_FPS, lasting["small"]))
+    figures |= _street(lasting["street"])
     return {"seconds": round(time.monotonic() - started, 1), **figures}
+
+
+def _street(seconds: float) -> Result:
+    """Nothing without Panda3D, which draws the city."""
+    try:
+        from .panda3d.engine import PandaCity
+    except ImportError:
+        return {}
+    with opened(PandaCity()) as city, _served(city.size, model="street") as (address, _):
+        recorded = [dict(city.step(1 / RECORDED_FPS).planes) for _ in range(RECORDED)]
+        with _connected(address, city.size, city.classes, recorded) as client:
+            figures = _named("street", _stream(client, recorded, FLAT_OUT_FPS, seconds / 2))
+            began, seen = time.monotonic(), set[int]()
+            for _, painted in play(city, client, fps=RECORDED_FPS, seconds=seconds / 2):
+                seen |= {painted.seq} if painted else set()
+            elapsed = time.monotonic() - began
+    return {**figures, "street_with_engine_fps": round(len(seen) / elapsed, 1)}
 
 
 def _named(part: str, seen: _Seen) -> Result:
@@ -78,9 +99,13 @@ def _named(part: str, seen: _Seen) -> Result:
 
 def _overload(seconds: float) -> Result:
     """Send five times what is painted: the age of what comes back must not grow."""
-    with _served(HD, fps=SLOW_FPS) as (address, pid), _connected(address, HD) as client:
+    frames = _frames(HD)
+    with (
+        _served(HD, fps=SLOW_FPS) as (address, pid),
+        _connected(address, HD, CLASSES, frames) as client,
+    ):
         memory = resident_mb(pid)
-        seen = _stream(client, HD, OVERLOAD_FPS, seconds)
+        seen = _stream(client, frames, OVERLOAD_FPS, seconds)
         skipped = client.stats["overwritten"] + client.stats["skipped"]
         grown = resident_mb(pid) - memory
     quarter = max(1, len(seen.trips) // 4)
@@ -95,21 +120,24 @@ def _overload(seconds: float) -> Result:
 
 
 def _run(address: str, size: tuple[int, int], fps: float, seconds: float) -> _Seen:
-    with _connected(address, size) as client:
-        return _stream(client, size, fps, seconds)
+    frames = _frames(size)
+    with _connected(address, size, CLASSES, frames) as client:
+        return _stream(client, frames, fps, seconds)
 
 
 @contextlib.contextmanager
-def _connected(address: str, size: tuple[int, int]) -> Iterator[Client]:
-    with Client(address, CLASSES, size=size) as client:
+def _connected(
+    address: str, size: tuple[int, int], classes: Sequence[str], frames: Sequence[Planes]
+) -> Iterator[Client]:
+    with Client(address, classes, size=size) as client:
         client.wait(START_S)
-        _stream(client, size, PACED_FPS, WARM_UP_S)
+        _stream(client, frames, PACED_FPS, WARM_UP_S)
         yield client
 
 
-def _stream(client: Client, size: tuple[int, int], fps: float, seconds: float) -> _Seen:
+def _stream(client: Client, frames: Sequence[Planes], fps: float, seconds: float) -> _Seen:
     """Send at a steady rate, or when a picture is back where that is slower."""
-    seen, frames = _Seen(), _frames(size)
+    seen = _Seen()
     start = time.perf_counter()
     number = 0
     while (now := time.perf_counter() - start) < seconds:
