@@ -17,7 +17,8 @@ from browser import free_port, write_movie
 from rotolive.model.package import bundled_models
 
 ROTOLIVE = [sys.executable, "-m", "rotolive"]
-COMMANDS = ("demo", "serve", "render", "models", "prepare", "synth", "train", "evaluate", "bench")
+COMMANDS = ("demo", "serve", "render", "engine", "models", "prepare", "synth", "train")
+COMMANDS += ("evaluate", "bench")
 
 
 def rotolive(*arguments: object, code: int = 0) -> str:
