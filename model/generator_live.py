@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .condition import Conditioner
 from .condition.labels.conditioner import CHANNELS as LABEL_CHANNELS
 from .condition.labels.conditioner import LabelConditioner
+from .condition.labels.tints import Tints
 from .condition.pose.conditioner import PoseConditioner
 from .condition.pose.draw import CHANNELS as LIMBS
 from .condition.pose.motion import motion_between
@@ -36,6 +37,8 @@ class GeneratorModel(LiveModel):
             stepper.slots,
         )
         self._measures, self.classes = _domain(card)
+        listed = card.condition_settings.get("tints")
+        self._tints = Tints.from_list(listed, len(self.styles), len(self.classes))
         self._condition = torch.zeros(self.slots, *card.generator.condition_shape)
         self._style = torch.zeros(self.slots, len(self.styles))
         self._motion = torch.zeros(self.slots, 2, self.height // 4, self.width // 4)
@@ -52,7 +55,7 @@ class GeneratorModel(LiveModel):
 
     def conditioner(self, *, mirror: bool) -> Conditioner:
         if self._measures is None:
-            return LabelConditioner(self.classes, self.width, self.height)
+            return LabelConditioner(self.classes, self.width, self.height, self._tints)
         return PoseConditioner(self._measures, self.width // 4, self.height // 4, mirror=mirror)
 
     def step(self, requests: Sequence[Request]) -> list[Picture]:

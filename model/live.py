@@ -76,6 +76,7 @@ def paint(
     """Yield one painted picture for each frame, planes and time [s]: the live path, no clock."""
     weights = model.style(style)
     conditioner = model.conditioner(mirror=mirror)
+    conditioner.set_style(style)
     model.reset(0)
     try:
         for seq, (planes, time_s) in enumerate(frames):
@@ -103,6 +104,9 @@ class IdentityConditioner:
         if self._mirror:
             picture = picture[:, ::-1]
         return Observation(condition=np.ascontiguousarray(picture))
+
+    def set_style(self, index: int) -> None:
+        """A condition is the same in all styles."""
 
     def set_mirror(self, on: bool) -> None:
         self._mirror = on

@@ -142,6 +142,7 @@ class Session:
         if self._mirrored != self._mirror:
             self._mirrored = self._mirror
             conditioner.set_mirror(self._mirrored)
+        conditioner.set_style(self.style)
         if self._reset:
             self._reset = False
             conditioner.reset()

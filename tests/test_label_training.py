@@ -10,6 +10,7 @@ import torch
 
 from rotolive.model import package
 from rotolive.model.condition.labels.classes import STREET
+from rotolive.model.condition.labels.tints import Tints
 from rotolive.model.errors import InputError
 from rotolive.model.generator_live import GeneratorModel
 from rotolive.model.live import Request
@@ -115,7 +116,7 @@ def test_streams_go_without_planes_and_finer_classes(data: Path) -> None:
     window = slice(0, WIDTH)
     rows = [clip.moment(3, 2, window, whim) for whim in range(40)]
     assert any(not row["told"].any() for row in rows) and any(row["told"].any() for row in rows)
-    for plane in (1, 2):
+    for plane in (1, 2, 3):
         filled = {bool(row["condition"][plane].any()) for row in rows}
         assert filled == {False, True}
     shown = [set(row["condition"][0].unique().int().tolist()) for row in rows]
@@ -126,6 +127,28 @@ def test_streams_go_without_planes_and_finer_classes(data: Path) -> None:
     assert walls["parts"][25, 75] == ID["window"], "what counts does not depend on the sender"
     again = clip.moment(3, 2, window, 5)
     assert torch.equal(again["condition"], rows[5]["condition"])
+
+
+def test_things_have_their_mean_colours(data: Path) -> None:
+    clip = open_data(data).clips[0]
+    assert isinstance(clip, LabelClip)
+    rows = [clip.moment(3, 2, slice(0, WIDTH), whim) for whim in range(20)]
+    row = next(row for row in rows if row["condition"][3:].any())
+    tints, target = row["condition"][3:], row["target"][:3]
+    things = row["things"] >= 256
+    assert (tints[:, ~things] == 0).all()
+    assert torch.allclose(tints[:, things], target[:, things], atol=0.003), "its things are flat"
+
+
+def test_the_package_knows_the_usual_colours(data: Path) -> None:
+    found = open_data(data)
+    tints = Tints.from_list(found.domain.settings["tints"], 2, len(STREET))
+    label = np.full((4, 4), ID["car"], np.uint8)
+    shown = [tints.paint(label, np.full((4, 4), 3, np.uint16), style) for style in range(2)]
+    clip = np.load(data / "00000" / "rgb.npy"), np.load(data / "00000" / "label.npy")
+    true = clip[0][0][clip[1][0] == ID["car"]][0] / 255
+    assert np.allclose(shown[0][:, 0, 0], true, atol=0.01)
+    assert np.allclose(shown[1][:, 0, 0], true / 2, atol=0.01)
 
 
 def test_two_frames_on_the_motion_is_doubled(data: Path) -> None:

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from rotolive.model.condition.labels.classes import STREET, UnknownClasses, match
-from rotolive.model.condition.labels.conditioner import LabelConditioner, nearness
+from rotolive.model.condition.labels.conditioner import CHANNELS, LabelConditioner, nearness
 from rotolive.model.condition.labels.edits import Edits
-from rotolive.model.config import live
+from rotolive.model.condition.labels.tints import CLUSTERS, Tints, chosen
+from rotolive.model.config import GeneratorConfig, live
 from rotolive.model.errors import InputError, ModelError
 from rotolive.model.generator import Generator
 from rotolive.model.generator_live import FURTHEST_GAP, GeneratorModel
@@ -113,7 +114,7 @@ def test_planes_of_another_size_are_cut_to_shape_and_scaled_by_nearest_pixels() 
     sent["motion"] = np.full((2, 96, 128), 6, np.float16)
     sent["depth"] = np.full((96, 128), 10, np.float32)
     seen = conditioner.observe(sent, 0.0)
-    assert seen.condition.shape == (3, 32, 64)
+    assert seen.condition.shape == (CHANNELS, 32, 64)
     assert set(np.unique(seen.condition[0])) == {STREET.index(n) for n in ("sky", "road")} | {
         STREET.index("vegetation")
     }
@@ -148,6 +149,33 @@ def test_unknown_depth_is_far_away() -> None:
     assert np.allclose(nearness(far), [0, 0, 0, 0, 0.5])
 
 
+def test_every_thing_keeps_a_tint_of_its_class_and_the_style() -> None:
+    table = np.random.default_rng(0).random((2, len(STREET), CLUSTERS, 3)).astype(np.float32)
+    tints = Tints.from_list(Tints(table).to_list(), 2, len(STREET))
+    conditioner = LabelConditioner(STREET, 64, 32, tints)
+    day = conditioner.observe(planes(), 0.0).condition[3:]
+    assert not day[:, 0].any() and (day[:, 12:, 2] == day[:, 12:13, 2]).all()
+    shown = day[:, 31, 0]
+    vegetation = STREET.index("vegetation")
+    assert np.abs(table[0, vegetation] - shown).max(1).min() < 0.003
+    moved = planes()
+    moved["label"], moved["instance"] = (np.roll(moved[n], 20, 1) for n in ("label", "instance"))
+    assert (conditioner.observe(moved, 0.1).condition[3:, 31, 20] == shown).all()
+    conditioner.set_style(1)
+    night = conditioner.observe(planes(), 0.2).condition[3:, 31, 0]
+    assert np.abs(table[1, vegetation] - night).max(1).min() < 0.003 and (night != shown).any()
+    car = Edits(instances={7: "car"}).apply(planes(), STREET)
+    edited = conditioner.observe(car, 0.3).condition[3:, 31, 0]
+    assert np.abs(table[1, STREET.index("car")] - edited).max(1).min() < 0.003
+
+
+def test_things_take_different_clusters() -> None:
+    taken = chosen(np.arange(1, 400, dtype=np.uint16))
+    assert (np.bincount(taken, minlength=CLUSTERS) > 30).all() and taken.max() < CLUSTERS
+    with pytest.raises(ModelError, match="tints of shape"):
+        Tints.from_list([[1]], 2, 19)
+
+
 def test_the_palette_model_paints_classes() -> None:
     model = PaletteModel(width=64, height=32)
     seen = model.conditioner(mirror=False).observe(planes(), 0.0)
@@ -158,13 +186,13 @@ def test_the_palette_model_paints_classes() -> None:
 @pytest.fixture
 def street(tmp_path) -> GeneratorModel:
     torch.manual_seed(0)
-    shape = live(3, 2).to_dict() | {
+    shape = live(CHANNELS, 2).to_dict() | {
         "width": 64,
         "height": 32,
         "classes": len(STREET),
         "backdrop": False,
     }
-    generator = Generator(type(live(3, 2)).from_dict(shape))
+    generator = Generator(GeneratorConfig.from_dict(shape))
     card = Card(
         name="street",
         generator=generator.config,

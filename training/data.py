@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.condition.labels.conditioner import CHANNELS as LABEL_CHANNELS
+from ..model.condition.labels.tints import CLUSTERS, Tints
 from ..model.condition.pose.draw import CHANNELS as LIMBS
 from .check import Inventory, check
 from .clip_format import clip_folders
@@ -91,7 +94,32 @@ def _scenes(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Dom
         settings={"classes": list(inventory.names)},
         classes=len(inventory.names),
     )
-    return [LabelClip(path, domain.weights) for path in clip_folders(folder)], domain
+    clips = [LabelClip(path, domain.weights) for path in clip_folders(folder)]
+    tints = cluster(clips, len(inventory.styles), len(inventory.names))
+    return clips, replace(domain, settings={**domain.settings, "tints": tints.to_list()})
+
+
+def cluster(clips: Sequence[LabelClip], styles: int, classes: int) -> Tints:
+    """The usual colours of each class in each style, of all things in some clips."""
+    table = np.zeros((styles, classes, CLUSTERS, 3), np.float32)
+    for style in range(styles):
+        found: dict[int, list[NDArray[np.float32]]] = {}
+        for clip in clips:
+            for label, tint in clip.tints() if clip.style == style else ():
+                found.setdefault(label, []).append(tint)
+        for label, tints in found.items():
+            table[style, label] = _centres(np.stack(tints))
+    return Tints(table)
+
+
+def _centres(tints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of clusters of colours [N, 3], [CLUSTERS, 3]; of few colours, those again and again."""
+    if len(tints) <= CLUSTERS:
+        return tints[np.arange(CLUSTERS) % len(tints)]
+    cv2.setRNGSeed(0)
+    ends = cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-4
+    *_, centres = cv2.kmeans(tints, CLUSTERS, None, ends, 3, cv2.KMEANS_PP_CENTERS)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return np.asarray(centres, np.float32)
 
 
 def weigh(names: tuple[str, ...], emphasis: dict[str, float], others: float) -> Tensor:

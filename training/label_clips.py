@@ -1,6 +1,7 @@
 """Clips of labelled scenes on disk, as conditions and targets."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ NO_MOTION, NO_DEPTH, NO_INSTANCES, PLAIN_WALLS, PLAIN_ROADS = 0.25, 0.3, 0.3, 0.
 """Shares of the streams that go without a plane, or without the finer classes, as some senders do:
 windows and doors are walls then, lane markings road."""
 CLOSE_UPS = 3
+TINTED = 10
+"""Every so many frames count for the mean colour of a thing."""
 INTERESTING = 1.2
 """Classes that count for more than this are what close-ups are of."""
 
@@ -37,6 +40,7 @@ class LabelClip:
         self.style = int(self.info["style"])
         self.classes: list[str] = self.info["classes"]
         even = np.ones(len(self.classes))
+        self._keys, self._tints = self._mean_colours()
         self._interesting = (even if weights is None else weights.numpy()) > INTERESTING
 
     def __len__(self) -> int:
@@ -62,14 +66,16 @@ class LabelClip:
         shown = self._coarser(label, instance, wish[3] < PLAIN_WALLS, wish[4] < PLAIN_ROADS)
         near = None if wish[1] < NO_DEPTH else nearness(depth)
         borders = None if wish[2] < NO_INSTANCES else edges(instance)
+        thing = things(label, instance)
+        tints = None if wish[2] < NO_INSTANCES else self._tinted(thing)
         motion = self.motion[frame][:, :, window.start // 4 : window.stop // 4].astype(np.float32)
         told = np.zeros_like(motion) if wish[0] < NO_MOTION else motion * (frame - before)
         return {
-            "condition": torch.from_numpy(condition(shown, near, borders)),
+            "condition": torch.from_numpy(condition(shown, near, borders, tints)),
             "target": opaque(self.rgb[frame][:, window]),
             "before": opaque(self.rgb[before][:, window]),
             "parts": torch.from_numpy(label.astype(np.int64)),
-            "things": things(label, instance),
+            "things": thing,
             "things_before": things(
                 self.label[before][:, window], self.instance[before][:, window]
             ),
@@ -78,6 +84,31 @@ class LabelClip:
             "motion_known": torch.tensor(frame - before == 1),
             "crops": self._points(label),
         }
+
+    def _mean_colours(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The things of the clip, sorted [N], and their mean colours in 0..1 [N, 3]."""
+        rows = slice(None, None, TINTED)
+        keys, where, counts = np.unique(
+            things(self.label[rows], self.instance[rows]).numpy(),
+            return_inverse=True,
+            return_counts=True,
+        )
+        colours = self.rgb[rows].reshape(-1, 3)
+        sums = [np.bincount(where.ravel(), colours[:, i], len(keys)) for i in range(3)]
+        return keys, (np.stack(sums, 1) / counts[:, None] / 255).astype(np.float32)
+
+    def tints(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Class and mean colour of everything that has an instance."""
+        for key, tint in zip(self._keys, self._tints, strict=True):
+            if key >= 256:
+                yield int(key % 256), tint
+
+    def _tinted(self, thing: Tensor) -> NDArray[np.float32]:
+        """The mean colours of things [H, W] all over them, [3, H, W]; 0 without an instance."""
+        key = thing.numpy()
+        place = np.searchsorted(self._keys, key).clip(max=len(self._keys) - 1)
+        known = (key >= 256) & (self._keys[place] == key)
+        return np.where(known, self._tints.T[:, place], 0).astype(np.float32)
 
     def _coarser(
         self,

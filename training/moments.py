@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model.condition.labels.conditioner import condition, edges, nearness
+from ..model.condition.labels.tints import Tints
 from ..model.condition.pose.draw import draw
 from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import Measures
@@ -119,6 +120,11 @@ class PosePlayer(Player):
 class LabelPlayer(Player):
     """Scenes, with every plane an engine may send."""
 
+    def __init__(self, card: Card, generator: Generator, device: torch.device) -> None:
+        super().__init__(card, generator, device)
+        settings, classes = card.condition_settings, generator.config.classes
+        self._tints = Tints.from_list(settings.get("tints"), len(card.styles), classes)
+
     def _open(self, folder: Path) -> LabelClip:
         clip = LabelClip(folder)
         classes = list(self.card.condition_settings["classes"])
@@ -134,7 +140,9 @@ class LabelPlayer(Player):
         before: Tensor | None = None
         for t in range(min(frames, len(clip))):
             label, instance = np.array(clip.label[t]), np.array(clip.instance[t])
-            planes = condition(label, nearness(np.array(clip.depth[t])), edges(instance))
+            tints = self._tints.paint(label, instance, clip.style)
+            near = nearness(np.array(clip.depth[t]))
+            planes = condition(label, near, edges(instance), tints)
             motion = self._motion(clip.motion[t], clip.size)
             now = things(label, instance)[None].to(self.device)
             yield Moment(

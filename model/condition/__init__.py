@@ -44,6 +44,10 @@ class Conditioner(Protocol):
         """
         ...
 
+    def set_style(self, index: int) -> None:
+        """Condition for another of the model's styles, where that makes a difference."""
+        ...
+
     def set_mirror(self, on: bool) -> None:
         """Mirror the input (flip x and swap left and right), as people expect of a camera."""
         ...

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from .. import Observation, Planes, plane
 from .palette import in_colours
+from .tints import Tints
 
-CHANNELS = 3
-"""Of a condition: class id, nearness, edges between instances."""
+CHANNELS = 6
+"""Of a condition: class id, nearness, edges between instances, and the tints of things (RGB)."""
 HALFWAY_M = 10.0
 """Distance at which nearness is a half."""
 
@@ -19,17 +20,24 @@ HALFWAY_M = 10.0
 class LabelConditioner:
     """Crops an engine's planes to the model's shape and scales them."""
 
-    def __init__(self, classes: Sequence[str], width: int, height: int) -> None:
+    def __init__(
+        self, classes: Sequence[str], width: int, height: int, tints: Tints | None = None
+    ) -> None:
         self._classes, self._size = tuple(classes), (width, height)
+        self._tints, self._style = tints, 0
 
     def observe(self, planes: Planes, time_s: float) -> Observation:
-        """Turn planes into a condition [3, H, W] and, where it came, the motion [2, H/4, W/4]."""
+        """Turn planes into a condition [6, H, W] and, where it came, the motion [2, H/4, W/4]."""
         label, fit = self._fitted(planes)
         instance, depth, motion = (planes.get(name) for name in ("instance", "depth", "motion"))
         near = None if depth is None else nearness(fit(depth))
-        borders = None if instance is None else edges(fit(instance))
+        borders = tints = None
+        if instance is not None:
+            instance = fit(instance)
+            borders = edges(instance)
+            tints = self._tints and self._tints.paint(label, instance, self._style)
         return Observation(
-            condition=condition(label, near, borders),
+            condition=condition(label, near, borders, tints),
             motion=None if motion is None else fit.motion(motion),
         )
 
@@ -42,6 +50,10 @@ class LabelConditioner:
             last = len(self._classes) - 1
             raise InputError(f"label holds the id {highest}; the model's classes end at {last}")
         return label, fit
+
+    def set_style(self, index: int) -> None:
+        """Things have other tints in another style."""
+        self._style = index
 
     def set_mirror(self, on: bool) -> None:
         """Engines are not mirrored."""
@@ -65,14 +77,17 @@ def condition(
     label: NDArray[np.uint8],
     near: NDArray[np.float32] | None = None,
     borders: NDArray[np.bool_] | None = None,
+    tints: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Stack ids, nearness and edges, [3, H, W]; zeros for what is not there."""
+    """Stack ids, nearness, edges and tints, [6, H, W]; zeros for what is not there."""
     planes = np.zeros((CHANNELS, *label.shape), np.float32)
     planes[0] = label
     if near is not None:
         planes[1] = near
     if borders is not None:
         planes[2] = borders
+    if tints is not None:
+        planes[3:] = tints
     return planes
 
 

@@ -28,6 +28,9 @@ class PoseConditioner:
         limbs = draw(joints, *self._size)
         return Observation(condition=limbs, points=joints, landmarks=overlay)
 
+    def set_style(self, index: int) -> None:
+        """A condition is the same in all styles."""
+
     def set_mirror(self, on: bool) -> None:
         """Mirror from the next frame on; the user is calibrated anew."""
         if on != self._mirror:
