@@ -62,8 +62,11 @@ class Generator(nn.Module):
         self.style = nn.Linear(config.styles, CODE)
         planes = config.condition_channels
         self.classes = nn.Embedding(config.classes, EMBEDDING) if config.classes else None
+        self.detail = None
         if config.classes:
-            planes = 16 * (EMBEDDING + planes - 1)
+            looked_up = EMBEDDING + planes - 1
+            self.detail = conv(4 * looked_up, c // 2, 1, scale=RESIDUAL_SCALE)
+            planes = 16 * looked_up
         self.condition = conv(planes, c, 1)
         self.previous_condition = conv(planes, c, 1, scale=RESIDUAL_SCALE)
         self.previous_image = conv(4 * 16, c, 1)
@@ -127,10 +130,10 @@ class Generator(nn.Module):
         told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
         blended = self.config.memory == "blended"
         aligned = warp(previous, told, self.grid_for(previous)) if blended else previous
-        condition = self._planes(condition)
+        condition, detail = self._planes(condition)
         x = self._features(condition, self.style(style), aligned, remembered)
 
-        fine = F.relu(F.pixel_shuffle(self.up_2(x), 2))  # [B, C/2, H/2, W/2]
+        fine = F.relu(F.pixel_shuffle(self.up_2(x), 2) + detail)  # [B, C/2, H/2, W/2]
         painted, mask = torch.sigmoid(F.pixel_shuffle(self.paint(fine), 2)).split([4, 1], 1)
         mask = torch.where(warm, mask, torch.ones_like(mask))
         flow = told + self._flow(x)
@@ -142,13 +145,17 @@ class Generator(nn.Module):
         output = Output(picture * 2 - 1, image[:, 3:])
         return output, following, Details(painted, mask, flow, x)
 
-    def _planes(self, condition: Tensor) -> Tensor:
-        """Planes at 1/4 resolution: of labels, every class looked up (not convolved one-hot)."""
-        if self.classes is None:
-            return condition
+    def _planes(self, condition: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Planes at 1/4 resolution, and of labels what is added at 1/2, where edges are sharper.
+
+        Every class is looked up, not convolved one-hot.
+        """
+        if self.classes is None or self.detail is None:
+            return condition, 0.0
         ids, others = condition[:, 0].long(), condition[:, 1:]
         looked_up = self.classes(ids).permute(0, 3, 1, 2)
-        return F.pixel_unshuffle(torch.cat([looked_up, others.to(looked_up.dtype)], 1), 4)
+        planes = torch.cat([looked_up, others.to(looked_up.dtype)], 1)
+        return F.pixel_unshuffle(planes, 4), self.detail(F.pixel_unshuffle(planes, 2))
 
     def grid_for(self, image: Tensor) -> Tensor:
         """Return the pixel grid; training may run on crops, so it follows the picture's size."""

@@ -19,6 +19,8 @@ windows and doors are walls then, lane markings road."""
 CLOSE_UPS = 3
 TINTED = 10
 """Every so many frames count for the mean colour of a thing."""
+NEAR_PIXELS = 1500
+"""Of a thing in those, so that its colour counts among the usual ones."""
 INTERESTING = 1.2
 """Classes that count for more than this are what close-ups are of."""
 
@@ -95,12 +97,13 @@ class LabelClip:
         )
         colours = self.rgb[rows].reshape(-1, 3)
         sums = [np.bincount(where.ravel(), colours[:, i], len(keys)) for i in range(3)]
+        self._sizes = counts
         return keys, (np.stack(sums, 1) / counts[:, None] / 255).astype(np.float32)
 
     def tints(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Class and mean colour of everything that has an instance."""
-        for key, tint in zip(self._keys, self._tints, strict=True):
-            if key >= 256:
+        """Class and mean colour of everything that has an instance; far things look alike."""
+        for key, tint, size in zip(self._keys, self._tints, self._sizes, strict=True):
+            if key >= 256 and size >= NEAR_PIXELS:
                 yield int(key % 256), tint
 
     def _tinted(self, thing: Tensor) -> NDArray[np.float32]:
