@@ -61,6 +61,8 @@ class GeneratorModel(LiveModel):
     def step(self, requests: Sequence[Request]) -> list[Picture]:
         active = torch.zeros(self.slots, dtype=torch.bool)
         for request in requests:
+            if self._restyled(request):
+                self.reset(request.slot)
             active[request.slot] = True
             self._condition[request.slot] = torch.from_numpy(request.seen.condition)
             self._style[request.slot] = torch.from_numpy(request.style)
@@ -72,6 +74,13 @@ class GeneratorModel(LiveModel):
         for request in requests:
             self._last[request.slot] = request
         return [self._picture(images[r.slot], alphas[r.slot]) for r in requests]
+
+    def _restyled(self, request: Request) -> bool:
+        """Whether a world shall look different now: what was painted of it is of no use then."""
+        before = self._last[request.slot]
+        if before is None or not self.classes:
+            return False
+        return not np.array_equal(before.style, request.style)
 
     def _motion_of(self, request: Request) -> torch.Tensor:
         """What is told of the motion since the slot's last painted frame, px [2, H/4, W/4].

@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from rotolive.model.condition.labels.classes import STREET, UnknownClasses, match
-from rotolive.model.condition.labels.conditioner import CHANNELS, LabelConditioner, nearness
+from rotolive.model.condition.labels.conditioner import (
+    CHANNELS,
+    TINT_GAIN,
+    LabelConditioner,
+    nearness,
+)
 from rotolive.model.condition.labels.edits import Edits
 from rotolive.model.condition.labels.tints import CLUSTERS, Tints, chosen
 from rotolive.model.config import GeneratorConfig, live
@@ -149,6 +154,10 @@ def test_unknown_depth_is_far_away() -> None:
     assert np.allclose(nearness(far), [0, 0, 0, 0, 0.5])
 
 
+def colour(told: np.ndarray) -> np.ndarray:
+    return told / TINT_GAIN + 0.5
+
+
 def test_every_thing_keeps_a_tint_of_its_class_and_the_style() -> None:
     table = np.random.default_rng(0).random((2, len(STREET), CLUSTERS, 3)).astype(np.float32)
     tints = Tints.from_list(Tints(table).to_list(), 2, len(STREET))
@@ -157,16 +166,18 @@ def test_every_thing_keeps_a_tint_of_its_class_and_the_style() -> None:
     assert not day[:, 0].any() and (day[:, 12:, 2] == day[:, 12:13, 2]).all()
     shown = day[:, 31, 0]
     vegetation = STREET.index("vegetation")
-    assert np.abs(table[0, vegetation] - shown).max(1).min() < 0.003
+    assert np.abs(table[0, vegetation] - colour(shown)).max(1).min() < 0.003
     moved = planes()
     moved["label"], moved["instance"] = (np.roll(moved[n], 20, 1) for n in ("label", "instance"))
     assert (conditioner.observe(moved, 0.1).condition[3:, 31, 20] == shown).all()
     conditioner.set_style(1)
     night = conditioner.observe(planes(), 0.2).condition[3:, 31, 0]
-    assert np.abs(table[1, vegetation] - night).max(1).min() < 0.003 and (night != shown).any()
+    assert (
+        np.abs(table[1, vegetation] - colour(night)).max(1).min() < 0.003 and (night != shown).any()
+    )
     car = Edits(instances={7: "car"}).apply(planes(), STREET)
     edited = conditioner.observe(car, 0.3).condition[3:, 31, 0]
-    assert np.abs(table[1, STREET.index("car")] - edited).max(1).min() < 0.003
+    assert np.abs(table[1, STREET.index("car")] - colour(edited)).max(1).min() < 0.003
 
 
 def test_things_take_different_clusters() -> None:
@@ -236,6 +247,19 @@ def test_motion_over_frames_that_were_not_painted_adds_up(street: GeneratorModel
     street.reset(0)
     street.step([Request(slot=0, seen=seen, style=street.style(0), seq=201)])
     assert told == [0, 1, 3, FURTHEST_GAP, 0]
+
+
+def test_another_style_is_there_at_once(street: GeneratorModel) -> None:
+    seen = street.conditioner(mirror=False).observe(planes(), 0.0)
+
+    def paint(slot: int, style: int, seq: int) -> np.ndarray:
+        request = Request(slot=slot, seen=seen, style=street.style(style), seq=seq)
+        return street.step([request])[0].rgb
+
+    for seq in range(3):
+        paint(0, 0, seq)
+    assert (paint(0, 1, 3) == paint(1, 1, 0)).all(), "as if it had begun so"
+    assert (paint(0, 1, 4) != paint(1, 0, 1)).any()
 
 
 def test_openvino_agrees_with_eager_on_labels(street: GeneratorModel) -> None:
