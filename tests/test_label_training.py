@@ -10,8 +10,7 @@ import torch
 
 from rotolive.model import package
 from rotolive.model.condition.labels.classes import STREET
-from rotolive.model.condition.labels.conditioner import TINT_GAIN
-from rotolive.model.condition.labels.tints import Tints
+from rotolive.model.condition.labels.tints import GAIN, Tints
 from rotolive.model.errors import InputError
 from rotolive.model.generator_live import GeneratorModel
 from rotolive.model.live import Request
@@ -138,7 +137,7 @@ def test_things_have_their_mean_colours(data: Path) -> None:
     tints, target = row["condition"][3:], row["target"][:3]
     things = row["things"] >= 256
     assert (tints[:, ~things] == 0).all()
-    told = tints[:, things] / TINT_GAIN + 0.5
+    told = tints[:, things] / GAIN + 0.5
     assert torch.allclose(told, target[:, things], atol=0.003), "its things are flat"
 
 
@@ -149,8 +148,8 @@ def test_the_package_knows_the_usual_colours(data: Path) -> None:
     shown = [tints.paint(label, np.full((4, 4), 3, np.uint16), style) for style in range(2)]
     clip = np.load(data / "00000" / "rgb.npy"), np.load(data / "00000" / "label.npy")
     true = clip[0][0][clip[1][0] == ID["building:brick"]][0] / 255
-    assert np.allclose(shown[0][:, 0, 0], true, atol=0.01)
-    assert np.allclose(shown[1][:, 0, 0], true / 2, atol=0.01)
+    assert np.allclose(shown[0][:, 0, 0] / GAIN + 0.5, true, atol=0.01)
+    assert np.allclose(shown[1][:, 0, 0] / GAIN + 0.5, true / 2, atol=0.01)
     car = tints.paint(np.full_like(label, ID["car"]), np.full((4, 4), 3, np.uint16), 0)
     assert not car.any(), "too small to be told"
 

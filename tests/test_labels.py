@@ -5,14 +5,9 @@ import pytest
 import torch
 
 from rotolive.model.condition.labels.classes import STREET, UnknownClasses, match
-from rotolive.model.condition.labels.conditioner import (
-    CHANNELS,
-    TINT_GAIN,
-    LabelConditioner,
-    nearness,
-)
+from rotolive.model.condition.labels.conditioner import CHANNELS, LabelConditioner, nearness
 from rotolive.model.condition.labels.edits import Edits
-from rotolive.model.condition.labels.tints import CLUSTERS, Tints, chosen
+from rotolive.model.condition.labels.tints import CLUSTERS, GAIN, Tints, chosen
 from rotolive.model.config import GeneratorConfig, live
 from rotolive.model.errors import InputError, ModelError
 from rotolive.model.generator import Generator
@@ -155,7 +150,7 @@ def test_unknown_depth_is_far_away() -> None:
 
 
 def colour(told: np.ndarray) -> np.ndarray:
-    return told / TINT_GAIN + 0.5
+    return told / GAIN + 0.5
 
 
 def test_every_thing_keeps_a_tint_of_its_class_and_the_style() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.condition.labels.conditioner import condition, edges, nearness
+from ..model.condition.labels.tints import tell
 from ..model.errors import InputError
 
 NO_MOTION, NO_DEPTH, NO_INSTANCES, PLAIN_WALLS, PLAIN_ROADS = 0.25, 0.3, 0.3, 0.15, 0.15
@@ -107,11 +108,11 @@ class LabelClip:
                 yield int(key % 256), tint
 
     def _tinted(self, thing: Tensor) -> NDArray[np.float32]:
-        """The mean colours of things [H, W] all over them, [3, H, W]; 0 without an instance."""
+        """What is told of things [H, W] all over them, [3, H, W]; 0 without an instance."""
         key = thing.numpy()
         place = np.searchsorted(self._keys, key).clip(max=len(self._keys) - 1)
         known = (key >= 256) & (self._keys[place] == key)
-        return np.where(known, self._tints.T[:, place], 0).astype(np.float32)
+        return np.where(known, tell(self._tints).T[:, place], 0).astype(np.float32)
 
     def _coarser(
         self,

@@ -13,8 +13,6 @@ from .tints import Tints
 
 CHANNELS = 6
 """Of a condition: class id, nearness, edges between instances, and the tints of things (RGB)."""
-TINT_GAIN = 2.0
-"""Of tints, which are centred, so that black and white tell as much."""
 HALFWAY_M = 10.0
 """Distance at which nearness is a half."""
 
@@ -81,10 +79,7 @@ def condition(
     borders: NDArray[np.bool_] | None = None,
     tints: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Stack ids, nearness, edges and tints, [6, H, W]; zeros for what is not there.
-
-    tints: [3, H, W] in 0..1, 0 where there is no thing.
-    """
+    """Stack ids, nearness, edges and tints (as `tell` gives them), [6, H, W]; else zeros."""
     planes = np.zeros((CHANNELS, *label.shape), np.float32)
     planes[0] = label
     if near is not None:
@@ -92,7 +87,7 @@ def condition(
     if borders is not None:
         planes[2] = borders
     if tints is not None:
-        planes[3:] = np.where(tints.any(0), TINT_GAIN * (tints - 0.5), 0)
+        planes[3:] = tints
     return planes
 
 

@@ -16,13 +16,21 @@ from ...errors import ModelError
 
 CLUSTERS = 8
 """Colours of a class."""
+GAIN = 2.0
+"""Of tints, which are centred, so that black and white tell as much."""
+
+
+def tell(tints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Tints [..., 3] in 0..1, as the generator gets them; black ones, which are none, are 0."""
+    known = tints.any(-1, keepdims=True)
+    return np.where(known, GAIN * (tints - np.float32(0.5)), np.float32(0))
 
 
 class Tints:
     """Colours of things. table: float32 [S, C, CLUSTERS, 3] in 0..1, by style and class."""
 
     def __init__(self, table: NDArray[np.float32]) -> None:
-        self._table = table
+        self._table, self._told = table, tell(table)
 
     @classmethod
     def from_list(cls, values: Sequence[Any] | None, styles: int, classes: int) -> "Tints":
@@ -44,10 +52,11 @@ class Tints:
     def paint(
         self, label: NDArray[np.uint8], instance: NDArray[np.unsignedinteger], style: int
     ) -> NDArray[np.float32]:
-        """The colour of every pixel's thing, [3, H, W]; 0 where there is no instance."""
-        place = CLUSTERS * label.astype(np.intp) + chosen(instance)
-        colours = self._table[style].reshape(-1, 3).T
-        return np.where(instance > 0, colours[:, place], 0).astype(np.float32)
+        """What is told of every pixel's thing, [3, H, W]; 0 where there is no instance."""
+        colours = np.concatenate([np.zeros((1, 3), np.float32), self._told[style].reshape(-1, 3)])
+        place = CLUSTERS * label.astype(np.intp) + chosen(instance) + 1
+        place[instance == 0] = 0
+        return colours.T.take(place, 1)
 
 
 def chosen(instance: NDArray[np.unsignedinteger]) -> NDArray[np.intp]:
