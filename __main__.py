@@ -307,20 +307,16 @@ def _measure_in_process(
     from .model.live import open_model
 
     if what == "train":
-        try:
+        with train_extra():
             from .training.bench import bench_train
-        except ImportError as error:
-            raise train_extra(error) from error
         return bench_train(seconds)
     opened = open_model(model, slots=1, runtime=runtime)
     if what == "soak":
         from .stream.soak import bench_soak
 
         return bench_soak(opened, clip, seconds)
-    try:
+    with train_extra():
         from .training.follow import bench_follow
-    except ImportError as error:
-        raise train_extra(error) from error
     return bench_follow(opened, seconds)
 
 

@@ -1,6 +1,8 @@
 """What the commands share: types of arguments, checks, and how figures are shown."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +34,10 @@ def show(figures: dict[str, Any], json_file: Path | None) -> None:
         json_file.write_text(text + "\n")
 
 
-def train_extra(error: ImportError) -> InputError:
-    """Say how to get what training needs."""
-    return InputError(f"{error}; install with `pip install 'rotolive[train]'`")
+@contextmanager
+def train_extra() -> Iterator[None]:
+    """Around imports: say how to get what training needs. Raises InputError."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{error}; install with `pip install 'rotolive[train]'`") from error

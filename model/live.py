@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .condition import Conditioner, Observation, Planes, plane
+from .condition import Conditioner, Observation, Planes, centre_crop, plane
 from .condition.labels.classes import STREET
 from .condition.labels.conditioner import PaletteConditioner
 from .errors import InputError
@@ -97,9 +97,7 @@ class IdentityConditioner:
     def observe(self, planes: Planes, time_s: float) -> Observation:
         rgb = plane(planes, "rgb")
         height, width = rgb.shape[:2]
-        scale = min(width / self._size[0], height / self._size[1])
-        w, h = max(1, round(self._size[0] * scale)), max(1, round(self._size[1] * scale))
-        x, y = (width - w) // 2, (height - h) // 2
+        x, y, w, h, _ = centre_crop(width, height, self._size)
         picture = cv2.resize(rgb[y : y + h, x : x + w], self._size, interpolation=cv2.INTER_AREA)
         if self._mirror:
             picture = picture[:, ::-1]

@@ -11,7 +11,7 @@ from typing import Literal
 from ..model.arguments import Model, Positional, at_least, check_folder_of
 from ..model.errors import InputError, RotoliveError
 from .client import Client
-from .engine import Engine, connect, opened, play, record
+from .engine import Engine, connect, play, record
 
 START_S = 60.0
 """How long a server may take to let us in."""
@@ -50,7 +50,7 @@ def engine(
     check_folder_of(out)
     show = browser and out is None
     with (
-        opened(_open(what, seed)) as world,
+        contextlib.closing(_open(what, seed)) as world,
         _server(server, model, port, show) as address,
         connect(world, address, fps=fps, style=style, token=token) as client,
     ):

@@ -1,6 +1,5 @@
 """Runs an engine against a server: planes out, painted pictures back, everything side by side."""
 
-import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -137,12 +136,3 @@ def beside(
         shown = np.asarray(cv2.resize(shown, engine.size, interpolation=cv2.INTER_AREA), np.uint8)
     labels = in_colours(frame.planes["label"], engine.classes)
     return np.hstack([frame.rgb, labels, shown])
-
-
-@contextlib.contextmanager
-def opened(engine: Engine) -> Iterator[Engine]:
-    """Close an engine at the end, whatever happens."""
-    try:
-        yield engine
-    finally:
-        engine.close()

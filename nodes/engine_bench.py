@@ -1,7 +1,6 @@
 """Measures the door for engines: labels and motion sent to the painted picture received."""
 
 import contextlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..stream.bench import free_port, resident_mb
+from ..stream.bench import free_port, resident_mb, serving
 from .client import Client
-from .engine import opened, play
+from .engine import play
 
 HD, SMALL = (1280, 720), (512, 256)
 CLASSES = ("void", "road", "building", "vegetation", "sky", "car")
@@ -82,7 +81,10 @@ def _street(seconds: float) -> Result:
         from .panda3d.engine import PandaCity
     except ImportError:
         return {}
-    with opened(PandaCity()) as city, _served(city.size, model="street") as (address, _):
+    with (
+        contextlib.closing(PandaCity()) as city,
+        _served(city.size, model="street") as (address, _),
+    ):
         recorded = [dict(city.step(1 / RECORDED_FPS).planes) for _ in range(RECORDED)]
         with _connected(address, city.size, city.classes, recorded) as client:
             figures = _named("street", _stream(client, recorded, FLAT_OUT_FPS, seconds / 2))
@@ -181,12 +183,8 @@ def _served(
         command = [sys.executable, "-m", "rotolive.web.serve", "--model", model]
         command += ["--size", "x".join(map(str, size)), "--engine", address]
         command += ["--fps", str(fps)] if fps else []
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
+        with serving(lambda port: [*command, "--port", str(port)]) as (process, _):
             yield address, process.pid
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def _percentiles(values: list[float]) -> tuple[float, float]:

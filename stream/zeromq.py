@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import socket
 import time
@@ -12,6 +11,7 @@ import zmq
 import zmq.asyncio
 
 from ..model.errors import InputError
+from .addresses import is_loopback
 from .curve import Keys
 from .engine import Door, EngineClient, EngineSettings
 from .wire.header import Part
@@ -160,7 +160,4 @@ def is_local(address: str) -> bool:
     scheme, _, rest = address.partition("://")
     if scheme != "tcp":
         return scheme in ("ipc", "inproc")
-    host = rest.rpartition(":")[0].strip("[]")
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
+    return is_loopback(rest.rpartition(":")[0].strip("[]"))

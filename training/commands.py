@@ -37,10 +37,8 @@ def prepare(
 
     at_least("seconds", seconds, 1)
     at_least("workers", workers, 1)
-    try:
+    with train_extra():
         from .prepare.videos import prepare as run
-    except ImportError as error:
-        raise train_extra(error) from error
     with Progress() as progress:
         bar = progress.add_task("preparing", total=1.0)
         accounts = run(
@@ -84,10 +82,8 @@ def synth(
     if what == "street":
         _synth_street(out, clips, seconds, seed, size, workers)
         return
-    try:
+    with train_extra():
         from .synthetic.clips import synth_actor
-    except ImportError as error:
-        raise train_extra(error) from error
     synth_actor(
         out,
         clips=clips,
@@ -102,10 +98,8 @@ def synth(
 def _synth_street(
     out: Path, clips: int, seconds: float, seed: int, size: int, workers: int
 ) -> None:
-    try:
+    with train_extra():
         from .synthetic.street.clips import synth_street
-    except ImportError as error:
-        raise train_extra(error) from error
     check_size(size)
     synth_street(out, clips, seconds, seed, width=2 * size, height=size, workers=workers)
 
@@ -156,11 +150,9 @@ def train(
     if Path(name).name != name:
         raise InputError(f"--name is {name!r}; a word that can be a file's name is accepted")
     given = {"steps": steps, "batch": batch, "crop": crop, "rate": rate}
-    try:
+    with train_extra():
         from .run import pick_device
         from .run import train as run
-    except ImportError as error:
-        raise train_extra(error) from error
     config = replace(
         PRESETS[preset](),
         device=pick_device(device),
@@ -224,12 +216,10 @@ def evaluate(
     at_least("drift", drift, 0)
     check_folder_of(json_file)
     opened = package.load(model)
-    try:
+    with train_extra():
         from .evaluate import evaluate as run
         from .report import write_report
         from .run import pick_device
-    except ImportError as error:
-        raise train_extra(error) from error
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("evaluating", total=1.0)
         figures, evaluation = run(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -87,16 +87,18 @@ def _people(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Dom
 
 
 def _scenes(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Domain]:
+    names = inventory.names
+    weights = weigh(names, SCENE_EMPHASIS, 1.0)
+    clips = [LabelClip(path, weights) for path in clip_folders(folder)]
+    tints = cluster(clips, len(inventory.styles), len(names))
     domain = Domain(
         condition="labels",
         channels=LABEL_CHANNELS,
-        weights=weigh(inventory.names, SCENE_EMPHASIS, 1.0),
-        settings={"classes": list(inventory.names)},
-        classes=len(inventory.names),
+        weights=weights,
+        settings={"classes": list(names), "tints": tints.to_list()},
+        classes=len(names),
     )
-    clips = [LabelClip(path, domain.weights) for path in clip_folders(folder)]
-    tints = cluster(clips, len(inventory.styles), len(inventory.names))
-    return clips, replace(domain, settings={**domain.settings, "tints": tints.to_list()})
+    return clips, domain
 
 
 def cluster(clips: Sequence[LabelClip], styles: int, classes: int) -> Tints:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,16 @@ INTERESTING = 1.2
 """Classes that count for more than this are what close-ups are of."""
 
 
+class _Colours(NamedTuple):
+    """The things of a clip, sorted [N], their mean colours in 0..1 [N, 3], what is told of those
+    [3, N], and how many pixels they were taken from [N]."""
+
+    keys: NDArray[np.int64]
+    tints: NDArray[np.float32]
+    told: NDArray[np.float32]
+    sizes: NDArray[np.intp]
+
+
 class LabelClip:
     """One folder of frames: rgb, label, instance, depth, motion (see `clip_format`)."""
 
@@ -43,7 +54,6 @@ class LabelClip:
         self.style = int(self.info["style"])
         self.classes: list[str] = self.info["classes"]
         even = np.ones(len(self.classes))
-        self._keys, self._tints = self._mean_colours()
         self._interesting = (even if weights is None else weights.numpy()) > INTERESTING
 
     def __len__(self) -> int:
@@ -88,8 +98,8 @@ class LabelClip:
             "crops": self._points(label),
         }
 
-    def _mean_colours(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The things of the clip, sorted [N], and their mean colours in 0..1 [N, 3]."""
+    @cached_property
+    def _colours(self) -> "_Colours":
         rows = slice(None, None, TINTED)
         keys, where, counts = np.unique(
             things(self.label[rows], self.instance[rows]).numpy(),
@@ -98,21 +108,23 @@ class LabelClip:
         )
         colours = self.rgb[rows].reshape(-1, 3)
         sums = [np.bincount(where.ravel(), colours[:, i], len(keys)) for i in range(3)]
-        self._sizes = counts
-        return keys, (np.stack(sums, 1) / counts[:, None] / 255).astype(np.float32)
+        tints = (np.stack(sums, 1) / counts[:, None] / 255).astype(np.float32)
+        return _Colours(keys, tints, tell(tints).T, counts)
 
     def tints(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Class and mean colour of everything that has an instance; far things look alike."""
-        for key, tint, size in zip(self._keys, self._tints, self._sizes, strict=True):
+        keys, tints, _, sizes = self._colours
+        for key, tint, size in zip(keys, tints, sizes, strict=True):
             if key >= 256 and size >= NEAR_PIXELS:
                 yield int(key % 256), tint
 
     def _tinted(self, thing: Tensor) -> NDArray[np.float32]:
         """What is told of things [H, W] all over them, [3, H, W]; 0 without an instance."""
+        keys, _, told, _ = self._colours
         key = thing.numpy()
-        place = np.searchsorted(self._keys, key).clip(max=len(self._keys) - 1)
-        known = (key >= 256) & (self._keys[place] == key)
-        return np.where(known, tell(self._tints).T[:, place], 0).astype(np.float32)
+        place = np.searchsorted(keys, key).clip(max=len(keys) - 1)
+        known = (key >= 256) & (keys[place] == key)
+        return np.where(known, told[:, place], 0).astype(np.float32)
 
     def _coarser(
         self,

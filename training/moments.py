@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model.condition.labels.conditioner import condition, edges, nearness
+from ..model.condition.labels.conditioner import LabelConditioner
 from ..model.condition.labels.tints import Tints
 from ..model.condition.pose.draw import draw
 from ..model.condition.pose.motion import motion_between
@@ -123,7 +123,9 @@ class LabelPlayer(Player):
     def __init__(self, card: Card, generator: Generator, device: torch.device) -> None:
         super().__init__(card, generator, device)
         settings, classes = card.condition_settings, generator.config.classes
-        self._tints = Tints.from_list(settings.get("tints"), len(card.styles), classes)
+        tints = Tints.from_list(settings.get("tints"), len(card.styles), classes)
+        size = generator.config.width, generator.config.height
+        self._conditioner = LabelConditioner(settings["classes"], *size, tints)
 
     def _open(self, folder: Path) -> LabelClip:
         clip = LabelClip(folder)
@@ -137,16 +139,16 @@ class LabelPlayer(Player):
 
     def play(self, clip: Playable, frames: int) -> Iterator[Moment]:
         assert isinstance(clip, LabelClip)
+        self._conditioner.set_style(clip.style)
         before: Tensor | None = None
         for t in range(min(frames, len(clip))):
             label, instance = np.array(clip.label[t]), np.array(clip.instance[t])
-            tints = self._tints.paint(label, instance, clip.style)
-            near = nearness(np.array(clip.depth[t]))
-            planes = condition(label, near, edges(instance), tints)
+            planes = {"label": label, "instance": instance, "depth": np.array(clip.depth[t])}
+            seen = self._conditioner.observe(planes, t)
             motion = self._motion(clip.motion[t], clip.size)
             now = things(label, instance)[None].to(self.device)
             yield Moment(
-                condition=self._on_device(planes),
+                condition=self._on_device(seen.condition),
                 told=clip.motion[t].astype(np.float32),
                 truth=opaque(clip.rgb[t])[None, :3].to(self.device),
                 body=torch.ones(1, 1, *label.shape, device=self.device),

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.condition.labels.palette import in_colours
-from ..model.live import LiveModel, Request
 from ..model.live import open_model as open_live
+from ..model.live import paint
 from .synthetic.street.renderer import StreetFrame, StreetRenderer
 from .synthetic.street.world import draw_world
 
@@ -24,7 +24,8 @@ def write_pictures(model: str, seed: int, thumbnails: Path, poster: Path) -> Non
     """Drive through a city: {name}-{style}.png of each style, and an animated WebP of them all."""
     live = open_live(model, slots=1)
     frames = list(drive(seed, live.width, live.height))
-    films = [paint(live, frames, style) for style in range(len(live.styles))]
+    timed = [(frame.planes, t / FPS) for t, frame in enumerate(frames)]
+    films = [[p.rgb for p in paint(timed, live, style)] for style in range(len(live.styles))]
     for style, film in enumerate(films):
         side = slice(live.width // 2 - live.height // 2, live.width // 2 + live.height // 2)
         path = thumbnails / f"{live.name}-{style}.png"
@@ -40,23 +41,6 @@ def drive(seed: int, width: int, height: int) -> Iterator[StreetFrame]:
     renderer.enter(draw_world(seed, seed, seconds), style=0)
     for t in range(WARM_UP + SHOWN):
         yield renderer.render(t / FPS, shaded=False)
-
-
-def paint(model: LiveModel, frames: list[StreetFrame], style: int) -> list[Picture]:
-    """Send a drive through the live path in one style."""
-    conditioner, weights = model.conditioner(mirror=False), model.style(style)
-    model.reset(0)
-    painted = []
-    for seq, frame in enumerate(frames):
-        planes = {
-            "label": frame.label,
-            "instance": frame.instance,
-            "depth": frame.depth,
-            "motion": frame.motion,
-        }
-        seen = conditioner.observe(planes, seq / FPS)
-        painted.append(model.step([Request(slot=0, seen=seen, style=weights, seq=seq)])[0].rgb)
-    return painted
 
 
 def write_poster(films: list[list[Picture]], path: Path) -> None:

@@ -1,6 +1,5 @@
 """Who may use the server: a bearer token, and which pages of other origins."""
 
-import ipaddress
 import secrets
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..model.errors import InputError
+from ..stream.addresses import is_loopback
 
 GUARDED = ("/api/", "/whip/", "/whep/", "/metrics")
 FREE = ("/api/health",)
@@ -36,7 +36,7 @@ class Access:
 
 def check_exposure(host: str, access: Access, insecure: bool) -> None:
     """Raise InputError when others than this machine could come in unasked."""
-    if insecure or access.token is not None or _is_loopback(host):
+    if insecure or access.token is not None or is_loopback(host):
         return
     raise InputError(
         f"on {host} everybody on the network could use this machine: "
@@ -92,10 +92,3 @@ class _TokenGuard:
         if not path.startswith(GUARDED) or path in FREE:
             return False
         return not shows_token(self._access, Headers(scope=scope))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

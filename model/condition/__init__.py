@@ -61,6 +61,13 @@ class Conditioner(Protocol):
         ...
 
 
+def centre_crop(width: int, height: int, size: tuple[int, int]) -> tuple[int, int, int, int, float]:
+    """Left, top, width and height of the largest middle part of `size`'s shape, and its scale."""
+    scale = min(width / size[0], height / size[1])
+    w, h = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return (width - w) // 2, (height - h) // 2, w, h, scale
+
+
 def plane(planes: Planes, name: str) -> NDArray[Any]:
     """Return a plane that must be there. Raises InputError naming what came."""
     if name not in planes:

@@ -45,13 +45,7 @@ class PandaCity:
             self._drive += 1
         frame = self._renderer.render(self._time, shaded=self._shaded)
         rgb = frame.rgb if self._shaded else clay(frame)
-        planes = {
-            "label": frame.label,
-            "instance": frame.instance,
-            "depth": frame.depth,
-            "motion": frame.motion,
-        }
-        return EngineFrame(rgb=rgb, planes=planes, reset=cut)
+        return EngineFrame(rgb=rgb, planes=frame.planes, reset=cut)
 
     def close(self) -> None:
         """Nothing outlives the process."""

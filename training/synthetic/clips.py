@@ -1,20 +1,17 @@
 """Training clips of synthetic people: pictures with labels, motion and landmarks in folders."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from ..clip_format import check_size, save_clip
 from .actor import PARTS, Actor
 from .backdrop import backdrop, over
 from .bvh import HELD_OUT, TRAINING, load_capture
 from .detect import detect as find
+from .jobs import run_jobs
 from .motion import sample_motion
 from .noise import load_noise
 from .rig import Motion
@@ -141,19 +138,4 @@ def synth_actor(
         for index in range(clips)
         if not (out / f"{index:05d}" / "clip.json").exists()
     ]
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("clips", total=clips, completed=clips - len(jobs))
-        _run(jobs, workers, lambda: progress.advance(task))
-
-
-def _run(jobs: Sequence[tuple[object, ...]], workers: int, done: Callable[[], None]) -> None:
-    if workers <= 1:
-        for job in jobs:
-            _make(*job)
-            done()
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_make, *job) for job in jobs]
-        for future in as_completed(futures):
-            future.result()
-            done()
+    run_jobs(_make, jobs, clips, workers)

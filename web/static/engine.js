@@ -5,6 +5,7 @@ import { Edits } from './edits.js';
 import { fillStyles, markStyle } from './picker.js';
 import { save, snapshot } from './recorder.js';
 import { NO_WEBRTC } from './session.js';
+import { say } from './toast.js';
 import { watch } from './watch.js';
 import { getJson, sendJson } from './whip.js';
 
@@ -14,15 +15,6 @@ const COMMANDS = ['rotolive engine panda3d', 'rotolive engine vizdoom'];
 
 const app = { name: null, scene: null, stop: () => {}, wanted: new URLSearchParams(location.search).get('stream') };
 const edits = new Edits($('subject'), $('target'), $('edits'), (wish) => ask(wish));
-
-function say(text, bad = false) {
-  const toast = $('message');
-  toast.textContent = text;
-  toast.classList.toggle('bad', bad);
-  toast.classList.add('shown');
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => toast.classList.remove('shown'), bad ? 9000 : 3500);
-}
 
 function setState(state, text) {
   document.body.dataset.state = state;

@@ -7,6 +7,7 @@ import { Recorder, save, snapshot } from './recorder.js';
 import { NO_WEBRTC, Session } from './session.js';
 import { Trouble, clipExists, openSource } from './sources.js';
 import { Stats, line, rows } from './stats.js';
+import { say } from './toast.js';
 import { getJson } from './whip.js';
 
 const $ = (id) => document.getElementById(id);
@@ -36,16 +37,6 @@ function setState(state) {
   $('stats').hidden = state !== 'live';
   all('[data-live]').forEach((button) => { button.disabled = state !== 'live'; });
   all('[data-running]').forEach((button) => { button.disabled = !waiting && state !== 'live'; });
-}
-
-let hush;
-function say(text, bad = false) {
-  const toast = $('message');
-  toast.textContent = text;
-  toast.classList.toggle('bad', bad);
-  toast.classList.add('shown');
-  clearTimeout(hush);
-  hush = setTimeout(() => toast.classList.remove('shown'), bad ? 9000 : 3500);
 }
 
 function wait(text) { $('wait-text').textContent = text; }

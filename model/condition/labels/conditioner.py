@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from .. import Observation, Planes, plane
+from .. import Observation, Planes, centre_crop, plane
 from .palette import in_colours
 from .tints import Tints
 
@@ -112,9 +112,8 @@ class _Fit:
     def __init__(self, shape: tuple[int, ...], size: tuple[int, int]) -> None:
         height, width = shape
         self._shape, self._size = (height, width), size
-        self._scale = scale = min(width / size[0], height / size[1])
-        w, h = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-        self._left, self._top, self._w, self._h = (width - w) // 2, (height - h) // 2, w, h
+        crop = centre_crop(width, height, size)
+        self._left, self._top, self._w, self._h, self._scale = crop
 
     def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
         self._check(values.shape)

@@ -1,27 +1,13 @@
-"""Training clips of the street, in folders.
+"""Training clips of the street, in folders (see `clip_format`)."""
 
-OUT/NAME/rgb.npy       uint8 [T, H, W, 3]
-OUT/NAME/label.npy     uint8 [T, H, W], ids of `classes` in clip.json
-OUT/NAME/instance.npy  uint16 [T, H, W], one number for each house, car, person, tree; 0: none
-OUT/NAME/depth.npy     float16 [T, H, W], metres along the view; 0: sky
-OUT/NAME/motion.npy    float16 [T, 2, H/4, W/4], pixels of the full size (x right, y down), of the
-                       pixel [2, 2] of each cell of 4x4: what is at p now was at p + motion before
-OUT/NAME/times.npy     float64 [T], seconds
-OUT/NAME/clip.json     condition, style (its number), name (of the style), fps, frames, width,
-                       height, source, seed, classes
-"""
-
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from ....model.errors import InputError
 from ...clip_format import check_size, save_clip
+from ..jobs import run_jobs
 from .classes import CLASSES, STYLES
 from .renderer import StreetRenderer
 from .world import draw_world
@@ -91,15 +77,4 @@ def synth_street(
         for index in range(clips)
         if not (out / f"{index:05d}" / "clip.json").exists()
     ]
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("clips", total=clips, completed=clips - len(jobs))
-        if workers <= 1:
-            for job in jobs:
-                make_clip(*job)
-                progress.advance(task)
-            return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            futures = [pool.submit(make_clip, *job) for job in jobs]
-            for future in as_completed(futures):
-                future.result()
-                progress.advance(task)
+    run_jobs(make_clip, jobs, clips, workers)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....model.condition import Planes
 from ....model.condition.labels.palette import in_colours
 from ...clip_format import check_size
 from .cars import BODIES, CAR_TINTS, make_car
@@ -44,6 +45,12 @@ class StreetFrame:
     instance: NDArray[np.uint16]
     depth: NDArray[np.float32]
     motion: NDArray[np.float32]
+
+    @property
+    def planes(self) -> Planes:
+        """What an engine would send of it."""
+        names = ("label", "instance", "depth", "motion")
+        return {name: getattr(self, name) for name in names}
 
 
 class _Cell(NamedTuple):
