@@ -6,6 +6,7 @@ motion, corrected. Pictures are kept as premultiplied RGBA, so
 the backdrop, where a model has one, is composited last and cannot drift.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,12 +29,29 @@ class State:
     """What one frame leaves for the next.
 
     image: premultiplied RGBA in 0..1, [B, 4, H, W]. features: of the previous condition,
-    [B, C, H/4, W/4]. valid: 1 where there is a previous frame, [B].
+    [B, C, H/4, W/4]. valid: 1 where there is a previous frame, [B]. fine: of a pyramid, what each
+    finer stage painted, [B, 4, h, w].
     """
 
     image: Tensor
     features: Tensor
     valid: Tensor
+    fine: tuple[Tensor, ...] = ()
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it, in an order that `of` knows."""
+        return self.image, self.features, self.valid, *self.fine
+
+    @classmethod
+    def of(cls, tensors: Iterable[Tensor]) -> "State":
+        """Put together what `tensors` gave."""
+        image, features, valid, *fine = tensors
+        return cls(image, features, valid, tuple(fine))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "State":
+        """Change every tensor alike."""
+        return State.of(change(x) for x in self.tensors)
 
 
 class Output(NamedTuple):
@@ -194,9 +212,8 @@ class Generator(nn.Module):
 
 def select(mask: Tensor, first: State, second: State) -> State:
     """Per slot: `first` where mask [B] is true, else `second`. Selecting, so NaN stays behind."""
-    wide = mask[:, None, None, None] > 0.5
-    return State(
-        torch.where(wide, first.image, second.image),
-        torch.where(wide, first.features, second.features),
-        torch.where(mask > 0.5, first.valid, second.valid),
-    )
+
+    def choose(one: Tensor, other: Tensor) -> Tensor:
+        return torch.where(mask.view(-1, *[1] * (one.dim() - 1)) > 0.5, one, other)
+
+    return State.of(map(choose, first.tensors, second.tensors))

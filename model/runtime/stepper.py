@@ -77,10 +77,7 @@ class SerialStepper(Stepper):
             self._states[slot] = self._empty
 
     def snapshot(self, slot: int) -> State:
-        state = self._states[slot]
-        return State(state.image.clone(), state.features.clone(), state.valid.clone())
+        return self._states[slot].each(Tensor.clone)
 
     def restore(self, slot: int, snapshot: State) -> None:
-        self._states[slot] = State(
-            snapshot.image.clone(), snapshot.features.clone(), snapshot.valid.clone()
-        )
+        self._states[slot] = snapshot.each(Tensor.clone)
