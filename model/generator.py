@@ -6,6 +6,7 @@ motion, corrected. Pictures are kept as premultiplied RGBA, so
 the backdrop, where a model has one, is composited last and cannot drift.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .condition.labels.packing import OFFSETS, SCALES
 from .config import GeneratorConfig
-from .layers import RESIDUAL_SCALE, Stage, conv, pixel_grid, warp
+from .layers import RESIDUAL_SCALE, Stage, conv, enlarged, look_up, pixel_grid, warp
 
 CODE = 32
 EMBEDDING = 8
@@ -37,6 +39,11 @@ class State:
     features: Tensor
     valid: Tensor
     fine: tuple[Tensor, ...] = ()
+
+    @property
+    def picture(self) -> Tensor:
+        """The finest picture, premultiplied RGBA."""
+        return self.fine[-1] if self.fine else self.image
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -70,12 +77,97 @@ class Details(NamedTuple):
     features: Tensor
 
 
-class Generator(nn.Module):
-    """Maps conditions to pictures; see `GeneratorConfig` for its shape."""
+class Painter(nn.Module, ABC):
+    """What runtimes, packages and training know of a generator, or of a pyramid around one."""
+
+    parts: nn.Conv2d | None
+    grid: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
+        height, width = config.height, config.width
+        still = (height, width) if config.backdrop or not config.classes else (0, 0)
+        backdrop = torch.zeros(1, 3, *still)
+        self.backdrop = nn.Parameter(backdrop, requires_grad=config.backdrop)
+        self.register_buffer("grid", pixel_grid(height, width), persistent=False)
+
+    @abstractmethod
+    def initial_state(
+        self, batch: int, height: int | None = None, width: int | None = None
+    ) -> State:
+        """Return the state before a first frame; of a window, where a size is given."""
+
+    @abstractmethod
+    def step_with_details(
+        self,
+        condition: Tensor,
+        style: Tensor,
+        state: State,
+        motion: Tensor | None = None,
+    ) -> tuple[Output, State, Details]:
+        """As `step`, and also return what the losses look at."""
+
+    def step(
+        self,
+        condition: Tensor,
+        style: Tensor,
+        state: State,
+        motion: Tensor | None = None,
+        active: Tensor | None = None,
+    ) -> tuple[Output, State]:
+        """Paint the next frame.
+
+        condition [B, C, H/4, W/4] (of labels [B, C, H, W], also packed in 8 bits), style [B, S]
+        weights, motion [B, 2, H/4, W/4]: what is told of the motion since the last frame, backward,
+        in pixels of the picture; slots with active [B] false keep their state.
+        """
+        planes = self._unpacked(condition, style.dtype)
+        output, following, _ = self.step_with_details(planes, style, state, motion)
+        if active is not None:
+            following = select(active, following, state)
+        return output, following
+
+    forward = step
+
+    @staticmethod
+    def _unpacked(condition: Tensor, dtype: torch.dtype) -> Tensor:
+        """Planes of labels as numbers, see `condition.labels.packing`."""
+        if condition.dtype != torch.uint8:
+            return condition
+        planes = condition.to(dtype).split(1, 1)
+        scaled = zip(planes, OFFSETS, SCALES, strict=True)
+        return torch.cat([(plane - offset) * scale for plane, offset, scale in scaled], 1)
+
+    def grid_for(self, image: Tensor) -> Tensor:
+        """Return the pixel grid; training may run on crops, so it follows the picture's size."""
+        return self.grid[..., : image.shape[-2], : image.shape[-1]]
+
+    def shown(self, image: Tensor) -> Output:
+        """What a viewer gets of premultiplied RGBA [B, 4, H, W]."""
+        picture = self.over_backdrop(image) if self.config.backdrop else image[:, :3]
+        return Output(picture * 2 - 1, image[:, 3:])
+
+    def over_backdrop(self, image: Tensor) -> Tensor:
+        """Composite premultiplied RGBA [B, 4, H, W] over the backdrop: RGB."""
+        rgb, alpha = image[:, :3], image[:, 3:]
+        return rgb + (1 - alpha) * self.backdrop_for(rgb)
+
+    def backdrop_for(self, image: Tensor) -> Tensor:
+        """Return the backdrop [1, 3, H, W] in 0..1, cut to the picture's size."""
+        return self.backdrop[..., : image.shape[-2], : image.shape[-1]]
+
+    def part_logits(self, features: Tensor) -> Tensor:
+        """Classify `Details.features` into part labels, [B, parts, H/4, W/4]; training only."""
+        assert self.parts is not None
+        return self.parts(features)
+
+
+class Generator(Painter):
+    """Maps conditions to pictures; see `GeneratorConfig` for its shape."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__(config)
         c, n = config.channels, config.blocks
         self.style = nn.Linear(config.styles, CODE)
         planes = config.condition_channels
@@ -101,37 +193,14 @@ class Generator(nn.Module):
         self.paint = conv(c // 2, 5 * 4, 3, scale=RESIDUAL_SCALE)
         self.flow = conv(c, 2, 3, scale=0.1)
         self.parts = conv(c, config.parts, 1, scale=RESIDUAL_SCALE) if config.parts else None
-        shape = (1, 3, config.height, config.width)
-        self.backdrop = nn.Parameter(torch.zeros(shape), requires_grad=config.backdrop)
-        self.register_buffer("grid", pixel_grid(config.height, config.width), persistent=False)
 
-    def initial_state(self, batch: int) -> State:
-        """Return the state before a first frame."""
+    def initial_state(
+        self, batch: int, height: int | None = None, width: int | None = None
+    ) -> State:
         like = self.paint.weight
-        height, width = self.config.height, self.config.width
+        height, width = height or self.config.height, width or self.config.width
         features = like.new_zeros(batch, self.config.channels, height // 4, width // 4)
         return State(like.new_zeros(batch, 4, height, width), features, like.new_zeros(batch))
-
-    def step(
-        self,
-        condition: Tensor,
-        style: Tensor,
-        state: State,
-        motion: Tensor | None = None,
-        active: Tensor | None = None,
-    ) -> tuple[Output, State]:
-        """Paint the next frame.
-
-        condition [B, C, H/4, W/4] (of labels [B, C, H, W]), style [B, S] weights, motion
-        [B, 2, H/4, W/4]: what is told of the motion since the last frame, backward, in pixels of
-        the picture; slots with active [B] false keep their state.
-        """
-        output, following, _ = self.step_with_details(condition, style, state, motion)
-        if active is not None:
-            following = select(active, following, state)
-        return output, following
-
-    forward = step
 
     def step_with_details(
         self,
@@ -140,12 +209,11 @@ class Generator(nn.Module):
         state: State,
         motion: Tensor | None = None,
     ) -> tuple[Output, State, Details]:
-        """As `step`, and also return what the losses look at."""
         valid = torch.zeros_like(state.valid) if self.config.memory == "none" else state.valid
         warm = valid[:, None, None, None] > 0.5
         previous = torch.where(warm, state.image, torch.zeros_like(state.image))
         remembered = torch.where(warm, state.features, torch.zeros_like(state.features))
-        told = torch.zeros_like(previous[:, :2]) if motion is None else self._enlarged(motion)
+        told = torch.zeros_like(previous[:, :2]) if motion is None else enlarged(motion)
         blended = self.config.memory == "blended"
         aligned = warp(previous, told, self.grid_for(previous)) if blended else previous
         condition, detail = self._planes(condition)
@@ -154,44 +222,19 @@ class Generator(nn.Module):
         fine = F.relu(F.pixel_shuffle(self.up_2(x), 2) + detail)  # [B, C/2, H/2, W/2]
         painted, mask = torch.sigmoid(F.pixel_shuffle(self.paint(fine), 2)).split([4, 1], 1)
         mask = torch.where(warm, mask, torch.ones_like(mask))
-        flow = told + self._flow(x)
+        flow = told + enlarged(self.correction(x))
         moved = warp(previous, flow, self.grid_for(previous))
         image = moved + mask * (painted - moved) if blended else painted
 
         following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
-        picture = self.over_backdrop(image) if self.config.backdrop else image[:, :3]
-        output = Output(picture * 2 - 1, image[:, 3:])
-        return output, following, Details(painted, mask, flow, x)
+        return self.shown(image), following, Details(painted, mask, flow, x)
 
     def _planes(self, condition: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Planes at 1/4 resolution, and of labels what is added at 1/2, where edges are sharper.
-
-        Every class is looked up, not convolved one-hot.
-        """
+        """Planes at 1/4 resolution, and of labels what is added at 1/2, where edges are sharper."""
         if self.classes is None or self.detail is None:
             return condition, 0.0
-        ids, others = condition[:, 0].long(), condition[:, 1:]
-        looked_up = self.classes(ids).permute(0, 3, 1, 2)
-        planes = torch.cat([looked_up, others.to(looked_up.dtype)], 1)
+        planes = torch.cat(look_up(self.classes, condition), 1)
         return F.pixel_unshuffle(planes, 4), self.detail(F.pixel_unshuffle(planes, 2))
-
-    def grid_for(self, image: Tensor) -> Tensor:
-        """Return the pixel grid; training may run on crops, so it follows the picture's size."""
-        return self.grid[..., : image.shape[-2], : image.shape[-1]]  # pyright: ignore[reportIndexIssue]
-
-    def over_backdrop(self, image: Tensor) -> Tensor:
-        """Composite premultiplied RGBA [B, 4, H, W] over the backdrop: RGB."""
-        rgb, alpha = image[:, :3], image[:, 3:]
-        return rgb + (1 - alpha) * self.backdrop_for(rgb)
-
-    def backdrop_for(self, image: Tensor) -> Tensor:
-        """Return the backdrop [1, 3, H, W] in 0..1, cut to the picture's size."""
-        return self.backdrop[..., : image.shape[-2], : image.shape[-1]]
-
-    def part_logits(self, features: Tensor) -> Tensor:
-        """Classify `Details.features` into part labels, [B, parts, H/4, W/4]; training only."""
-        assert self.parts is not None
-        return self.parts(features)
 
     def _features(self, condition: Tensor, code: Tensor, previous: Tensor, old: Tensor) -> Tensor:
         seen = self.condition(condition) + self.previous_image(F.pixel_unshuffle(previous, 4)) + old
@@ -201,13 +244,10 @@ class Generator(nn.Module):
         x = self.stage_up_8(F.relu(F.pixel_shuffle(self.up_8(deep), 2) + skip_8), code)
         return F.relu(self.stage_up_4(F.relu(F.pixel_shuffle(self.up_4(x), 2) + skip_4), code))
 
-    def _flow(self, x: Tensor) -> Tensor:
+    def correction(self, features: Tensor) -> Tensor:
+        """What `Details.features` add to the motion, [B, 2, H/4, W/4] in pixels, float32."""
         largest = MAX_FLOW * max(self.config.width, self.config.height)
-        return self._enlarged(torch.tanh(self.flow(x).float()) * largest)
-
-    @staticmethod
-    def _enlarged(small: Tensor) -> Tensor:
-        return F.interpolate(small.float(), scale_factor=4, mode="bilinear", align_corners=False)
+        return torch.tanh(self.flow(features).float()) * largest
 
 
 def select(mask: Tensor, first: State, second: State) -> State:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .condition import Conditioner
-from .condition.labels.conditioner import CHANNELS as LABEL_CHANNELS
 from .condition.labels.conditioner import LabelConditioner
+from .condition.labels.packing import CHANNELS as LABEL_CHANNELS
 from .condition.labels.tints import Tints
 from .condition.pose.conditioner import PoseConditioner
 from .condition.pose.draw import CHANNELS as LIMBS
 from .condition.pose.motion import motion_between
 from .condition.pose.skeleton import Measures
 from .errors import ModelError
+from .info import Progress, RuntimeInfo, silent
 from .live import LiveModel, Picture, Request
 from .package import Card, Package, load
 from .runtime import StepInput, Stepper, open_stepper
@@ -30,7 +30,7 @@ class GeneratorModel(LiveModel):
     def __init__(self, package: Package, stepper: Stepper) -> None:
         card = package.card
         self.card, self._stepper, self.condition = card, stepper, card.condition
-        self.name, self.styles, self.runtime = card.name, card.styles, stepper.name
+        self.name, self.styles = card.name, card.styles
         self.width, self.height, self.slots = (
             card.generator.width,
             card.generator.height,
@@ -39,19 +39,41 @@ class GeneratorModel(LiveModel):
         self._measures, self.classes = _domain(card)
         listed = card.condition_settings.get("tints")
         self._tints = Tints.from_list(listed, len(self.styles), len(self.classes))
-        self._condition = torch.zeros(self.slots, *card.generator.condition_shape)
+        kind = torch.uint8 if self.classes else torch.float32
+        self._condition = torch.zeros(self.slots, *card.generator.condition_shape, dtype=kind)
         self._style = torch.zeros(self.slots, len(self.styles))
         self._motion = torch.zeros(self.slots, 2, self.height // 4, self.width // 4)
+        if stepper.device.type == "cuda":
+            told = self._condition, self._style, self._motion
+            self._condition, self._style, self._motion = (x.pin_memory() for x in told)
         self._last: list[Request | None] = [None] * self.slots
 
     @classmethod
     def open(
-        cls, name: str, *, slots: int = 4, runtime: str = "auto", threads: int | None = None
+        cls,
+        name: str,
+        *,
+        slots: int = 4,
+        runtime: str = "auto",
+        threads: int | None = None,
+        wait: bool = True,
+        progress: Progress = silent,
     ) -> "GeneratorModel":
-        """Load a package by name or path and choose its runtime."""
+        """Load a package by name or path and choose its runtime, see `live.open_model`."""
         package = load(name)
         threads = threads or min(4, max(1, (os.cpu_count() or 2) - 1))
-        return cls(package, open_stepper(package.generator(), slots, runtime, threads))
+        stepper = open_stepper(
+            package.generator(), slots, runtime, threads, wait=wait, progress=progress
+        )
+        return cls(package, stepper)
+
+    @property
+    def batch(self) -> int:
+        return self._stepper.batch
+
+    @property
+    def info(self) -> RuntimeInfo:
+        return self._stepper.info
 
     def conditioner(self, *, mirror: bool) -> Conditioner:
         if self._measures is None:
@@ -70,10 +92,10 @@ class GeneratorModel(LiveModel):
         batch = StepInput(
             condition=self._condition, style=self._style, motion=self._motion, active=active
         )
-        images, alphas = self._stepper.step(batch)
+        painted = self._stepper.paint(batch)
         for request in requests:
             self._last[request.slot] = request
-        return [self._picture(images[r.slot], alphas[r.slot]) for r in requests]
+        return [self._picture(painted.rgb[r.slot], painted.alpha[r.slot]) for r in requests]
 
     def _restyled(self, request: Request) -> bool:
         """Whether a world shall look different now: what was painted of it is of no use then."""
@@ -104,12 +126,9 @@ class GeneratorModel(LiveModel):
         self._last[slot] = None
         self._stepper.reset(torch.arange(self.slots) == slot)
 
-    def _picture(self, image: torch.Tensor, alpha: torch.Tensor) -> Picture:
-        rgb = image.mul(127.5).add_(128).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0)
-        solid: NDArray[np.uint8] | None = None
-        if self.card.generator.backdrop:
-            solid = alpha[0].mul(255).add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()
-        return Picture(rgb=np.ascontiguousarray(rgb.numpy()), alpha=solid)
+    def _picture(self, rgb: torch.Tensor, alpha: torch.Tensor) -> Picture:
+        solid = alpha.numpy() if self.card.generator.backdrop else None
+        return Picture(rgb=rgb.numpy(), alpha=solid)
 
 
 def _domain(card: Card) -> tuple[Measures | None, tuple[str, ...]]:

@@ -56,10 +56,34 @@ def conv(inputs: int, outputs: int, size: int, *, stride: int = 1, scale: float 
     return layer
 
 
+def look_up(classes: nn.Embedding, condition: Tensor) -> tuple[Tensor, Tensor]:
+    """Ids and other planes [B, C, H, W] -> numbers of the ids [B, E, H, W], the other planes.
+
+    Every class is looked up, not convolved one-hot.
+    """
+    ids, others = condition[:, 0].long(), condition[:, 1:]
+    found = classes(ids).permute(0, 3, 1, 2)
+    return found, others.to(found.dtype)
+
+
+def enlarged(small: Tensor, scale: int = 4) -> Tensor:
+    """A flow [B, 2, h, w] at `scale` times the size, in float32; its numbers stay."""
+    return F.interpolate(small.float(), scale_factor=scale, mode="bilinear", align_corners=False)
+
+
 def pixel_grid(height: int, width: int) -> Tensor:
     """Centres of the pixels in pixels, float32 [1, 2, H, W] (x, y)."""
     ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     return torch.stack([xs, ys])[None].float()
+
+
+def speckle(height: int, width: int) -> Tensor:
+    """Noise of unit variance, the same for ever: a hash of each pixel's place, [1, 1, H, W]."""
+    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    mixed = (xs * 374761393 + ys * 668265263) & 0xFFFFFFFF
+    mixed = ((mixed ^ (mixed >> 13)) * 1274126177) & 0xFFFFFFFF
+    mixed = mixed ^ (mixed >> 16)
+    return ((mixed.double() / 2**32 - 0.5) * 12**0.5)[None, None].float()
 
 
 def warp(image: Tensor, flow: Tensor, grid: Tensor) -> Tensor:
@@ -68,9 +92,7 @@ def warp(image: Tensor, flow: Tensor, grid: Tensor) -> Tensor:
     The sampling grid is float32 whatever the image is: half precision moves pixels.
     """
     height, width = image.shape[-2:]
-    size = torch.tensor([width, height], dtype=torch.float32, device=image.device)
-    where = (grid + flow.float()) * (2 / size)[None, :, None, None] - 1
-    sampled = F.grid_sample(
-        image.float(), where.permute(0, 2, 3, 1), padding_mode="border", align_corners=False
-    )
+    x, y = (grid + flow.float()).unbind(1)
+    where = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)
+    sampled = F.grid_sample(image.float(), where, padding_mode="border", align_corners=False)
     return sampled.to(image.dtype)

@@ -12,6 +12,7 @@ from .condition import Conditioner, Observation, Planes, centre_crop, plane
 from .condition.labels.classes import STREET
 from .condition.labels.conditioner import PaletteConditioner
 from .errors import InputError
+from .info import Progress, RuntimeInfo, silent
 from .video import TimedPicture
 
 
@@ -45,10 +46,24 @@ class LiveModel(ABC):
     height: int
     styles: tuple[str, ...]
     slots: int
-    runtime: str
     condition: str = "picture"
     classes: tuple[str, ...] = ()
     """Of a model that takes labels: their names, in id order."""
+
+    @property
+    def batch(self) -> int:
+        """How many slots to step at once: 1 where they are stepped one after another anyway."""
+        return self.slots
+
+    @property
+    def info(self) -> RuntimeInfo:
+        """What steps it, which may change while it runs."""
+        return RuntimeInfo()
+
+    @property
+    def runtime(self) -> str:
+        """The name of what steps it."""
+        return self.info.runtime
 
     @abstractmethod
     def conditioner(self, *, mirror: bool) -> Conditioner:
@@ -120,7 +135,7 @@ class IdentityModel(LiveModel):
     """Gives back what it gets: measures the house without a generator."""
 
     def __init__(self, slots: int = 4, width: int = 256, height: int = 256) -> None:
-        self.name, self.runtime, self.styles = "identity", "none", ("as is",)
+        self.name, self.styles = "identity", ("as is",)
         self.slots, self.width, self.height = slots, width, height
 
     def conditioner(self, *, mirror: bool) -> Conditioner:
@@ -147,12 +162,19 @@ class PaletteModel(IdentityModel):
 
 
 def open_model(
-    name: str, *, slots: int = 4, runtime: str = "auto", threads: int | None = None
+    name: str,
+    *,
+    slots: int = 4,
+    runtime: str = "auto",
+    threads: int | None = None,
+    wait: bool = True,
+    progress: Progress = silent,
 ) -> LiveModel:
     """Open a bundled model by name, or a package by path.
 
-    runtime: auto, eager or openvino. threads: how many cores the model may take (default: one
-    less than the machine has, at most four). Raises ModelError.
+    runtime: one of `model.runtime.NAMES`. threads: how many cores the model may take (default: one
+    less than the machine has, at most four). wait: until the best runtime is built; otherwise it
+    begins with what is ready. progress: told what is being built. Raises ModelError.
     """
     if name == "identity":
         return IdentityModel(slots)
@@ -160,4 +182,6 @@ def open_model(
         return PaletteModel(slots)
     from .generator_live import GeneratorModel
 
-    return GeneratorModel.open(name, slots=slots, runtime=runtime, threads=threads)
+    return GeneratorModel.open(
+        name, slots=slots, runtime=runtime, threads=threads, wait=wait, progress=progress
+    )

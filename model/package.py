@@ -12,7 +12,8 @@ from torch import Tensor
 
 from .config import GeneratorConfig
 from .errors import ModelError
-from .generator import Generator
+from .generator import Painter
+from .pyramid import build
 
 FORMAT_VERSION = 1
 WEIGHTS = Path(__file__).parent / "weights"
@@ -73,10 +74,12 @@ class Package:
     weights: dict[str, Tensor]
     path: Path
 
-    def generator(self) -> Generator:
+    def generator(self) -> Painter:
         """Build the generator in float32, ready to run. Raises ModelError on missing weights."""
-        generator = Generator(self.card.generator)
+        generator = build(self.card.generator)
         weights = {name: tensor.float() for name, tensor in self.weights.items()}
+        if not generator.backdrop.numel():
+            weights["backdrop"] = generator.backdrop.data  # early packages hold an empty picture
         try:
             generator.load_state_dict(weights)
         except RuntimeError as error:
@@ -87,7 +90,7 @@ class Package:
         return generator.eval().requires_grad_(False)
 
 
-def save(path: Path, card: Card, generator: Generator) -> None:
+def save(path: Path, card: Card, generator: Painter) -> None:
     """Write generator (float16, without its training-only head) and card, whole or not at all."""
     weights = {
         name: tensor.detach().half().contiguous()

@@ -93,7 +93,11 @@ class Error(msgspec.Struct, tag="error", frozen=True):
 
 
 class StatsReport(msgspec.Struct, tag="stats", frozen=True, kw_only=True):
-    """Times from a frame's arrival to its departure over the last seconds, in ms."""
+    """Times from a frame's arrival to its departure over the last seconds, in ms.
+
+    runtime: what steps the model; about: what is being built to take its place, and why others
+    are not used.
+    """
 
     fps: float
     in_fps: float
@@ -101,6 +105,7 @@ class StatsReport(msgspec.Struct, tag="stats", frozen=True, kw_only=True):
     p95_ms: float
     dropped: int
     runtime: str
+    about: str = ""
     stages: dict[str, dict[str, float]]
 
 

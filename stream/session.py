@@ -100,9 +100,11 @@ class Session:
 
     def report(self) -> StatsReport:
         """Return times and rates over the last seconds."""
+        info = self.model.info
         return StatsReport(
             dropped=self.dropped,
-            runtime=self.model.runtime,
+            runtime=info.runtime,
+            about=info.sentence,
             **self.stats.report(),  # pyright: ignore[reportArgumentType]
         )
 

@@ -210,7 +210,7 @@ def test_out_of_memory_names_the_knobs(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("rotolive.training.loop.Generator.step_with_details", fail)
+    monkeypatch.setattr("rotolive.model.generator.Generator.step_with_details", fail)
     with pytest.raises(TrainingStopped, match=r"batches of 2 windows of 48x64: .* --batch"):
         train(data, tmp_path / "run", setting())
 

@@ -34,11 +34,14 @@ from numpy.typing import NDArray
 
 from ..model.errors import InputError
 
+LARGEST = 2048
+"""Side of a picture at most."""
+
 
 def check_size(size: int) -> None:
     """Raise InputError for a picture's side that cannot be rendered or trained on."""
-    if size % 16 or not 64 <= size <= 1024:
-        raise InputError(f"size {size}: a multiple of 16 from 64 to 1024 is accepted")
+    if size % 16 or not 64 <= size <= LARGEST:
+        raise InputError(f"size {size}: a multiple of 16 from 64 to {LARGEST} is accepted")
 
 
 def save_clip(path: Path, about: dict[str, Any], **arrays: NDArray[Any]) -> None:

@@ -17,6 +17,7 @@ from . import manner
 from .clip_format import clip_folders, no_clips
 from .measures import retarget_clip
 from .smoothing import smoothed
+from .streams import Window
 
 CROP_JOINTS = ("head", "left_wrist", "right_wrist")
 """Joints around which the small discriminator looks."""
@@ -112,29 +113,29 @@ class Clip:
         joints[:, ends, :2] = joints[:, anchors, :2] + offsets
         return joints
 
-    def moment(self, frame: int, before: int, window: slice, whim: int) -> dict[str, Tensor]:
-        """One row of a `Batch`, of the columns in `window`."""
+    def moment(self, frame: int, before: int, window: Window, whim: int) -> dict[str, Tensor]:
+        """One row of a `Batch`, of what is in `window`."""
         width, height = self.size
-        left, small = window.start, slice(window.start // 4, window.stop // 4)
+        corner, small = [window.columns.start, window.rows.start], window.quarter
         planes = draw(self.joints[frame], width // 4, height // 4)
         moved = motion_between(self.joints[frame], self.joints[before], width // 4, height // 4)
         parts, parts_before = (
-            torch.from_numpy(self.parts[t][:, window].astype(np.int64)) for t in (frame, before)
+            torch.from_numpy(self.parts[t][window].astype(np.int64)) for t in (frame, before)
         )
         points = self.joints[frame, [INDEX[name] for name in CROP_JOINTS], :2] * height
-        shown = self.shown[frame, :, :2] * height - [left, 0]
+        shown = self.shown[frame, :, :2] * height - corner
         body = shown[[INDEX["pelvis"], INDEX["chest"]]]
         return {
-            "condition": torch.from_numpy(planes[:, :, small].copy()),
-            "target": premultiplied(self.rgba[frame][:, window]),
-            "before": premultiplied(self.rgba[before][:, window]),
+            "condition": torch.from_numpy(planes[:, *small].copy()),
+            "target": premultiplied(self.rgba[frame][window]),
+            "before": premultiplied(self.rgba[before][window]),
             "parts": parts,
             "things": parts,
             "things_before": parts_before,
-            "told": torch.from_numpy(moved[:, :, small] * height),
-            "motion": torch.from_numpy(self.motion[frame][:, :, small].astype(np.float32)),
+            "told": torch.from_numpy(moved[:, *small] * height),
+            "motion": torch.from_numpy(self.motion[frame][:, *small].astype(np.float32)),
             "motion_known": torch.tensor(frame - before == 1),
-            "crops": torch.from_numpy((points - [left, 0]).astype(np.float32)),
+            "crops": torch.from_numpy((points - corner).astype(np.float32)),
             "body": torch.from_numpy(body.astype(np.float32)),
             "reach": torch.tensor(np.linalg.norm(shown - body[0], axis=-1).max()).float(),
         }

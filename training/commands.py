@@ -10,7 +10,7 @@ import tyro
 from ..model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
 from ..model.errors import InputError
 from .clip_format import check_size
-from .config import NARROWEST, PRESETS, Part
+from .config import NARROWEST, PRESETS, Part, TrainConfig
 
 
 def prepare(
@@ -108,12 +108,14 @@ def train(
     data: Positional[Path],
     out: Positional[Path],
     name: str = "dancer",
-    preset: Literal["dancer", "street", "smoke"] = "dancer",
+    preset: Literal["dancer", "street", "street-hd", "smoke"] = "dancer",
     steps: int | None = None,
     minutes: float | None = None,
     warm_start: str | None = None,
     batch: int | None = None,
     crop: int | None = None,
+    crop_height: int | None = None,
+    stages: int | None = None,
     rate: float | None = None,
     without: tuple[Part, ...] = (),
     device: str | None = None,
@@ -132,6 +134,8 @@ def train(
         warm_start: A package whose weights to begin from.
         batch: Streams that are stepped together.
         crop: Width of the window that is trained on, in pixels; 0: the whole picture.
+        crop_height: Its height; 0: that of the picture.
+        stages: Finer stages around the model of the warm start, each of which doubles its picture.
         rate: Learning rate.
         without: Parts of the method to leave out, to see what they are good for.
         device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
@@ -145,11 +149,17 @@ def train(
     at_least("seed", seed, 0)
     at_least("minutes", minutes, 0.01)
     at_least("rate", rate, 1e-7)
-    if crop is not None and crop != 0 and (crop % 16 or crop < NARROWEST):
-        raise InputError(f"--crop is {crop}; 0 or a multiple of 16 from {NARROWEST} is accepted")
+    at_least("stages", stages, 0)
     if Path(name).name != name:
         raise InputError(f"--name is {name!r}; a word that can be a file's name is accepted")
-    given = {"steps": steps, "batch": batch, "crop": crop, "rate": rate}
+    given = {
+        "steps": steps,
+        "batch": batch,
+        "crop": crop,
+        "crop_height": crop_height,
+        "stages": stages,
+        "rate": rate,
+    }
     with train_extra():
         from .run import pick_device
         from .run import train as run
@@ -161,6 +171,7 @@ def train(
         without=without,
         **{option: value for option, value in given.items() if value is not None},
     )
+    _check_window(config)
     with Progress() as progress:
         bar = progress.add_task("training", total=config.steps)
 
@@ -181,6 +192,15 @@ def train(
             report=report,
         )
     print(path)
+
+
+def _check_window(config: TrainConfig) -> None:
+    unit = 16 << config.stages
+    for option, size in (("crop", config.crop), ("crop-height", config.crop_height)):
+        if size and (size % unit or size < NARROWEST):
+            raise InputError(
+                f"--{option} is {size}; 0 or a multiple of {unit} from {NARROWEST} is accepted"
+            )
 
 
 def evaluate(

@@ -1,6 +1,6 @@
 """What a training run is made of, and the presets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Part = Literal["recurrence", "warping", "prior", "successions"]
@@ -14,7 +14,8 @@ NARROWEST = 48
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of the terms; zero turns a term off."""
+    """Weights of the terms; zero turns a term off. Of pyramids only, below: of the pictures between
+    the coarsest and the finest; tone: what keeps the colours of the coarsest."""
 
     reconstruction: float = 10.0
     painted: float = 3.0
@@ -28,6 +29,8 @@ class LossWeights:
     pose: float = 10.0
     adversarial: float = 0.1
     feature_matching: float = 3.0
+    below: float = 1.0
+    tone: float = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,9 @@ class TrainConfig:
     """A run.
 
     steps: iterations in all. batch: persistent streams stepped together. crop: width of the window
-    a stream is trained on, in pixels (0, and without the prior: the whole picture). warm_up: steps
+    a stream is trained on, in pixels (0, and without the prior: the whole picture), crop_height:
+    its height (0: all of it). stages: finer stages that are trained around a generator, which is
+    left as it was. warm_up: steps
     to the full rate. rollout: frames back-propagated through, from `rollout_from` on (a share of
     the run).
     adversarial_from: when the critics join, likewise. restart: chance per frame that a stream
@@ -48,6 +53,8 @@ class TrainConfig:
     steps: int = 20_000
     batch: int = 8
     crop: int = 192
+    crop_height: int = 0
+    stages: int = 0
     rate: float = 5e-4
     warm_up: int = 200
     seed: int = 0
@@ -88,6 +95,35 @@ def street() -> TrainConfig:
     )
 
 
+def street_hd() -> TrainConfig:
+    """Finer stages around the bundled labels model: pieces of a picture, as large as one whole.
+
+    Their task is what is small: more for the critics, who ask for textures, and more against
+    flicker, as textures have more to flicker.
+    """
+    plain = street()
+    weights = replace(
+        plain.weights,
+        change=60.0,
+        repainting=0.2,
+        perceptual=0.5,
+        adversarial=0.6,
+        feature_matching=10.0,
+    )
+    return replace(
+        plain,
+        weights=weights,
+        preset="hd",
+        stages=2,
+        batch=4,
+        crop=512,
+        crop_height=512,
+        rate=5e-4,
+        steps=60_000,
+        adversarial_from=0.05,
+    )
+
+
 def smoke() -> TrainConfig:
     """A few steps at the smallest size: does everything hold together?"""
     return TrainConfig(
@@ -95,4 +131,4 @@ def smoke() -> TrainConfig:
     )
 
 
-PRESETS = {"dancer": dancer, "street": street, "smoke": smoke}
+PRESETS = {"dancer": dancer, "street": street, "street-hd": street_hd, "smoke": smoke}

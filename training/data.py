@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..model.condition.labels.conditioner import CHANNELS as LABEL_CHANNELS
+from ..model.condition.labels.packing import CHANNELS as LABEL_CHANNELS
 from ..model.condition.labels.tints import CLUSTERS, Tints
 from ..model.condition.pose.draw import CHANNELS as LIMBS
 from .check import Inventory, check

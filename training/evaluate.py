@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.errors import InputError
-from ..model.generator import Generator, State
+from ..model.generator import Painter, State
 from ..model.package import Package
 from . import metrics
 from .follow import compare
@@ -68,7 +68,7 @@ class Evaluation:
     def __init__(self, model: Package, device: str = "cpu") -> None:
         self.device = torch.device(device)
         self.card = model.card
-        self.generator: Generator = model.generator().to(self.device).eval()
+        self.generator: Painter = model.generator().to(self.device).eval()
         if model.card.condition not in PLAYERS:
             raise InputError(f"{self.card.name} takes {self.card.condition}: not evaluated yet")
         self.player = PLAYERS[model.card.condition](self.card, self.generator, self.device)

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..model.condition.labels.conditioner import condition, edges, nearness
 from ..model.condition.labels.tints import tell
 from ..model.errors import InputError
+from .streams import Window
 
 NO_MOTION, NO_DEPTH, NO_INSTANCES, PLAIN_WALLS, PLAIN_ROADS = 0.25, 0.3, 0.3, 0.15, 0.15
 """Shares of the streams that go without a plane, or without the finer classes, as some senders do:
@@ -70,28 +71,26 @@ class LabelClip:
         """All frames [T]."""
         return np.ones(len(self), bool)
 
-    def moment(self, frame: int, before: int, window: slice, whim: int) -> dict[str, Tensor]:
-        """One row of a `Batch`, of the columns in `window`; the whim decides what is missing."""
+    def moment(self, frame: int, before: int, window: Window, whim: int) -> dict[str, Tensor]:
+        """One row of a `Batch`, of what is in `window`; the whim decides what is missing."""
         wish = np.random.default_rng(whim).random(5)
         label, instance, depth = (
-            np.array(planes[frame][:, window]) for planes in (self.label, self.instance, self.depth)
+            np.array(planes[frame][window]) for planes in (self.label, self.instance, self.depth)
         )
         shown = self._coarser(label, instance, wish[3] < PLAIN_WALLS, wish[4] < PLAIN_ROADS)
         near = None if wish[1] < NO_DEPTH else nearness(depth)
         borders = None if wish[2] < NO_INSTANCES else edges(instance)
         thing = things(label, instance)
         tints = None if wish[2] < NO_INSTANCES else self._tinted(thing)
-        motion = self.motion[frame][:, :, window.start // 4 : window.stop // 4].astype(np.float32)
+        motion = self.motion[frame][:, *window.quarter].astype(np.float32)
         told = np.zeros_like(motion) if wish[0] < NO_MOTION else motion * (frame - before)
         return {
             "condition": torch.from_numpy(condition(shown, near, borders, tints)),
-            "target": opaque(self.rgb[frame][:, window]),
-            "before": opaque(self.rgb[before][:, window]),
+            "target": opaque(self.rgb[frame][window]),
+            "before": opaque(self.rgb[before][window]),
             "parts": torch.from_numpy(label.astype(np.int64)),
             "things": thing,
-            "things_before": things(
-                self.label[before][:, window], self.instance[before][:, window]
-            ),
+            "things_before": things(self.label[before][window], self.instance[before][window]),
             "told": torch.from_numpy(told),
             "motion": torch.from_numpy(motion),
             "motion_known": torch.tensor(frame - before == 1),

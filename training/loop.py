@@ -21,11 +21,13 @@ from ..model.condition.labels.palette import palette
 from ..model.config import PRESETS as SHAPES
 from ..model.config import GeneratorConfig
 from ..model.errors import InputError, TrainingStopped
-from ..model.generator import Generator, State
+from ..model.generator import State, select
+from ..model.pyramid import Pyramid, build
 from .config import TrainConfig
 from .discriminators import Critics, History
 from .objective import Objective, Painted
 from .streams import Batch, Domain, Streams
+from .warm_start import count_stages, fitted
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +53,12 @@ class Trainer:
         self.config, self.streams, self.domain = config, streams, domain
         self.device = torch.device(config.device)
         shape = self._shape()
-        self.generator = self._fast(Generator(shape))
+        self.generator = self._fast(build(shape))
         if domain.backdrop is not None:
             self.generator.backdrop.data.copy_(domain.backdrop[None])
         self.generator.backdrop.requires_grad_(False)
-        self.average = self._fast(Generator(shape))
+        self._keep(0)
+        self.average = self._fast(build(shape))
         self.average.load_state_dict(self.generator.state_dict())
         self.average.requires_grad_(False)
         planes = domain.channels + max(domain.classes - 1, 0)
@@ -84,6 +87,7 @@ class Trainer:
             backdrop=domain.backdrop is not None and "prior" not in config.without,
             memory=_memory(config),
             classes=domain.classes,
+            stages=config.stages,
         )
 
     def run(self, steps: int) -> Iterator[dict[str, float]]:
@@ -127,35 +131,45 @@ class Trainer:
         if saved["shape"] == self._batch_shape():
             self.streams.load_state_dict(saved["streams"])
             self.history.load_state_dict(saved["history"])
-            self.state = State(*saved["state"])
+            self.state = State.of(saved["state"])
             torch.set_rng_state(saved["rng"].cpu())
         self.step_index, self.origin = saved["step"], saved["origin"]
+        self._keep(saved.get("kept", 0))
 
     def _clips(self) -> list[str]:
         return [clip.folder.name for clip in self.streams.clips]
 
     def _batch_shape(self) -> list[int]:
-        return [self.config.batch, self.streams.window]
+        return [self.config.batch, self.streams.window, self.streams.window_height]
 
     def warm_start(self, weights: dict[str, Tensor], origin: str) -> None:
         """Begin from a packaged model's weights instead of from nothing; keeps the backdrop.
 
         Another number of styles begins as the mean of the package's. origin: what is told of them
-        in the provenance. Raises InputError for another shape.
+        in the provenance. Of a pyramid only the stages are trained that the package lacks; where it
+        lacks none, all are. Raises InputError for another shape.
         """
-        known = {name: value for name, value in weights.items() if name != "backdrop"}
-        styles = self.generator.config.styles
-        if known["style.weight"].shape[1] != styles:
-            known["style.weight"] = known["style.weight"].mean(1, keepdim=True).repeat(1, styles)
+        known = fitted(weights, self.generator.config)
         try:
             missing, unexpected = self.generator.load_state_dict(known, strict=False)
         except RuntimeError as error:
             raise InputError("the warm start has layers of other sizes") from error
-        expected = ("parts.", "backdrop")
+        expected = ("parts.", "backdrop", "coarse.backdrop")
+        there = count_stages(weights)
+        if not there:
+            expected = (*expected, "stages.")
         if extra := [n for n in (*missing, *unexpected) if not n.startswith(expected)]:
             raise InputError(f"the warm start has another shape: {', '.join(extra)}")
         self.origin = origin
+        self._keep(there if there < self.config.stages else 0)
         self.average.load_state_dict(self.generator.state_dict())
+
+    def _keep(self, count: int) -> None:
+        """Leave what is in the middle of a pyramid as it is, and its first stages."""
+        self.kept = count
+        if isinstance(self.generator, Pyramid):
+            self.generator.coarse.requires_grad_(False)
+            self.generator.stages[:count].requires_grad_(False)
 
     def _whole(self) -> dict[str, Any]:
         return {
@@ -165,16 +179,16 @@ class Trainer:
             "shape": self._batch_shape(),
             "streams": self.streams.state_dict(),
             "history": self.history.state_dict(),
-            "state": [self.state.image, self.state.features, self.state.valid],
+            "state": list(self.state.tensors),
             "step": self.step_index,
             "origin": self.origin,
+            "kept": self.kept,
             "rng": torch.get_rng_state(),
         }
 
     def _empty_state(self) -> State:
-        state = self.generator.initial_state(self.config.batch)
-        window = self.streams.window
-        return State(state.image[..., :window], state.features[..., : window // 4], state.valid)
+        size = self.streams.window_height, self.streams.window
+        return self.generator.initial_state(self.config.batch, *size)
 
     @property
     def _progress(self) -> float:
@@ -190,8 +204,8 @@ class Trainer:
                 raise
             raise TrainingStopped(
                 f"out of memory with batches of {self.config.batch} windows of "
-                f"{self.streams.window}x{self.streams.height}: a smaller --batch or a narrower "
-                "--crop needs less"
+                f"{self.streams.window}x{self.streams.window_height}: a smaller --batch or a "
+                "narrower --crop needs less"
             ) from error
 
     def _iterate(self) -> dict[str, float]:
@@ -218,9 +232,7 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip_norm)
         if torch.isfinite(norm):
             self.generator_optimizer.step()
-            self.state = State(
-                *(x.detach().float() for x in (state.image, state.features, state.valid))
-            )
+            self.state = state.each(lambda x: x.detach().float())
             self._skipped = 0
         else:
             self._skip()
@@ -278,18 +290,31 @@ class Trainer:
         draw = torch.rand(count).to(self.device)
         cold = batch.start & (draw < config.cold)
         true = batch.start & (draw >= config.cold + config.foreign)
-        wide = true[:, None, None, None]
-        image = torch.where(wide, batch.before, state.image)
-        features = torch.where(wide, torch.zeros_like(state.features), state.features)
-        valid = torch.where(true, torch.ones_like(state.valid), state.valid)
-        return State(image, features, torch.where(cold, torch.zeros_like(valid), valid))
+        begun = select(true, self._remembered(batch.before, state), state)
+        return replace(begun, valid=torch.where(cold, torch.zeros_like(begun.valid), begun.valid))
+
+    @staticmethod
+    def _remembered(before: Tensor, state: State) -> State:
+        """As if the true picture had been painted, at every size of `state`."""
+        image, *fine = (
+            before if x.shape == before.shape else F.interpolate(before, x.shape[-2:], mode="area")
+            for x in (state.image, *state.fine)
+        )
+        zeros, ones = torch.zeros_like(state.features), torch.ones_like(state.valid)
+        return State(image, zeros, ones, tuple(fine))
 
     def _disturbed(self, state: State) -> State:
-        """Noise on some of the memories: an hour-long stream must not drift."""
+        """Noise on some of the memories that are trained: an hour-long stream must not drift."""
         which = torch.rand(len(state.valid)) < self.config.noise
         strength = NOISE * torch.rand(len(state.valid)) * which
-        noise = strength[:, None, None, None] * torch.randn(state.image.shape)
-        return replace(state, image=(state.image + noise.to(self.device)).clamp(0, 1))
+
+        def disturb(image: Tensor) -> Tensor:
+            noise = strength[:, None, None, None] * torch.randn(image.shape)
+            return (image + noise.to(self.device)).clamp(0, 1)
+
+        if state.fine:
+            return replace(state, fine=tuple(disturb(x) for x in state.fine))
+        return replace(state, image=disturb(state.image))
 
     def _update_average(self) -> None:
         keep = min(self.config.ema, (1 + self.step_index) / (10 + self.step_index))
@@ -300,27 +325,27 @@ class Trainer:
                 mean.lerp_(value, 1 - keep)
 
     @torch.no_grad()
-    def sample(self, frames: int = SAMPLE_FRAMES) -> Tensor:
-        """Frames to look at, [T, 3, H, 3W] in -1..1: condition, the average's output, truth.
+    def sample(self, frames: int = SAMPLE_FRAMES) -> Iterator[Tensor]:
+        """Frames to look at, [3, H, 3W] in -1..1: condition, the average's output, truth.
 
-        Plays a stream of its own on the model's output, from a cold start.
+        Plays a stream of its own on the model's output, from a cold start; a pyramid's on a window.
         """
         side = Streams(self.streams.clips, self.streams.styles, self._sample_config())
-        state = self.average.initial_state(1)
-        rows = []
+        empty = self.average.initial_state(1, side.window_height, side.window)
+        state = empty
         for _ in range(frames):
             batch = side.next().to(self.device)
-            if batch.start[0]:
-                state = self.average.initial_state(1)
+            state = empty if batch.start[0] else state
             output, state = self.average.step(batch.condition, batch.style, state, batch.told)
             truth = self.objective.composite(batch.target)
-            rows.append(
-                torch.cat([in_colours(batch.condition, self.domain), output.image, truth], 3)[0]
-            )
-        return torch.stack(rows).clamp(-1, 1).cpu()
+            shown = [in_colours(batch.condition, self.domain), output.image, truth]
+            yield torch.cat(shown, 3)[0].clamp(-1, 1).cpu()
 
     def _sample_config(self) -> TrainConfig:
-        return replace(self.config, batch=1, crop=0, restart=0.01, seed=self.step_index, gaps=(1,))
+        crop = self.config.crop if self.config.stages else 0
+        return replace(
+            self.config, batch=1, crop=crop, restart=0.01, seed=self.step_index, gaps=(1,)
+        )
 
 
 def _memory(config: TrainConfig) -> str:

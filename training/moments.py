@@ -17,7 +17,7 @@ from ..model.condition.pose.draw import draw
 from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import Measures
 from ..model.errors import InputError
-from ..model.generator import Generator
+from ..model.generator import Painter
 from ..model.package import Card
 from .clip_format import clip_folders
 from .clips import Clip, premultiplied
@@ -58,7 +58,7 @@ class Moment:
 class Player(ABC):
     """Opens clips that fit a model, and plays them."""
 
-    def __init__(self, card: Card, generator: Generator, device: torch.device) -> None:
+    def __init__(self, card: Card, generator: Painter, device: torch.device) -> None:
         self.card, self.generator, self.device = card, generator, device
 
     def open(self, folder: Path, count: int | None) -> list[Playable]:
@@ -120,7 +120,7 @@ class PosePlayer(Player):
 class LabelPlayer(Player):
     """Scenes, with every plane an engine may send."""
 
-    def __init__(self, card: Card, generator: Generator, device: torch.device) -> None:
+    def __init__(self, card: Card, generator: Painter, device: torch.device) -> None:
         super().__init__(card, generator, device)
         settings, classes = card.condition_settings, generator.config.classes
         tints = Tints.from_list(settings.get("tints"), len(card.styles), classes)

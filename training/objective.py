@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..model.generator import Details, Generator, Output, State
+from ..model.generator import Details, Output, Painter, State
 from ..model.layers import warp
 from . import losses
 from .config import TrainConfig
 from .discriminators import Critics, History, Judged, close_ups
 from .landmarker import PoseDistance
 from .streams import Batch, Domain
+
+SQUARE = 8
+"""Pixels of the coarsest picture whose mean colour finer ones keep."""
 
 
 class Painted(NamedTuple):
@@ -30,7 +33,7 @@ class Objective:
     def __init__(
         self,
         config: TrainConfig,
-        generator: Generator,
+        generator: Painter,
         critics: Critics,
         critic_optimizer: torch.optim.Optimizer,
         history: History,
@@ -55,7 +58,7 @@ class Objective:
         self._note(batch, output)
         weights = self.config.weights
         emphasis = losses.part_weights(batch.parts, self.emphasis)
-        painted = following.image.float()
+        painted = following.picture.float()
         small_parts = batch.parts[:, 2::4, 2::4]
         inside = self._figure(batch)[:, :, 2::4, 2::4]
         seen = self._seen(batch, state)
@@ -70,11 +73,15 @@ class Objective:
                 details.flow, batch.motion, inside, batch.motion_known & (state.valid > 0.5)
             ),
         }
+        if following.fine:
+            found["tone"] = torch.stack([_tone(x, following.image) for x in following.fine]).mean()
+        if below := [x for x in following.fine[:-1] if x.requires_grad]:
+            found["below"] = torch.stack([_at_its_size(x, batch.target) for x in below]).sum()
         if self.generator.parts is not None:
             logits = self.generator.part_logits(details.features.float())
             found["parts"] = F.cross_entropy(logits, small_parts)
         if self.perceptual is not None and step % 2 == 0:
-            found["perceptual"] = 2 * self._perceptual(batch, output)
+            found["perceptual"] = 2 * self._perceptual(batch, output, step)
         if self.pose is not None and step % 2 == 0:
             found["pose"] = 2 * self._pose(batch, output, step)
         total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
@@ -99,7 +106,7 @@ class Objective:
     def _change(self, batch: Batch, state: State, image: Tensor, seen: Tensor) -> Tensor:
         """What moved along should change as in truth, where it was to be seen before."""
         motion = self._full_motion(batch)
-        both = torch.cat([state.image.detach(), batch.before], 1)
+        both = torch.cat([state.picture.detach(), batch.before], 1)
         painted, true = warp(both, motion, self.generator.grid_for(both)).chunk(2, 1)
         figure = 0.3 + 0.7 * self._figure(batch)
         return losses.weighted_l1(image - painted, batch.target - true, figure * seen)
@@ -110,11 +117,17 @@ class Objective:
         moved = warp(batch.before, details.flow, self.generator.grid_for(batch.before))
         return losses.weighted_l1(moved, batch.target, emphasis * going_on)
 
-    def _perceptual(self, batch: Batch, output: Output) -> Tensor:
-        """The picture at half size, and faces and hands as they are."""
+    def _perceptual(self, batch: Batch, output: Output, step: int) -> Tensor:
+        """The picture at half size, and faces and hands as they are.
+
+        Of a pyramid, whose half was there before, a quarter of the picture, in turns.
+        """
         assert self.perceptual is not None
         pair = output.image.float(), self.composite(batch.target)
-        half = [F.avg_pool2d(x, 2) for x in pair]
+        if self.config.stages:
+            half = [x.chunk(2, 2)[step // 2 % 2].chunk(2, 3)[step // 4 % 2] for x in pair]
+        else:
+            half = [F.avg_pool2d(x, 2) for x in pair]
         close = [close_ups(x, batch.crops) for x in pair]
         with self.autocast():
             return self.perceptual(*half) + self.perceptual(*close)
@@ -177,3 +190,17 @@ class Objective:
             motion = torch.where(known, batch.motion, batch.told)
             true = self.composite(batch.target)
             self.history.push(output.image.float(), true, motion, batch.start)
+
+
+def _tone(fine: Tensor, coarse: Tensor) -> Tensor:
+    """How far the colours of a finer picture are from the coarsest's, in large squares."""
+    scale = fine.shape[-1] // coarse.shape[-1]
+    squares = F.avg_pool2d(fine.float(), SQUARE * scale), F.avg_pool2d(coarse.float(), SQUARE)
+    return F.l1_loss(*squares)
+
+
+def _at_its_size(image: Tensor, target: Tensor) -> Tensor:
+    """A coarser picture of a pyramid against the truth, edges included."""
+    image, small = image.float(), F.interpolate(target, image.shape[-2:], mode="area")
+    even = torch.ones_like(image[:, :1])
+    return losses.weighted_l1(image, small, even) + losses.gradient_l1(image, small, even)

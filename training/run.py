@@ -3,9 +3,10 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from .config import TrainConfig
 from .data import DataSet, open_data
 from .loop import Trainer
 from .streams import Streams
+from .warm_start import check_size
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +72,14 @@ def train(
     if checkpoint.is_file():
         trainer.load(checkpoint)
         tell(f"going on from step {trainer.step_index}")
+    elif config.stages and not warm_start:
+        raise InputError(
+            "finer stages are trained around a model that is there: --warm-start names it, such as "
+            "--warm-start street"
+        )
     elif warm_start:
         base = package.load(warm_start)
+        check_size(base.card, trainer.generator.config)
         frames = base.card.provenance.get("frames", "unknown")
         weights = {key: value.float() for key, value in base.weights.items()}
         trainer.warm_start(weights, f"{base.card.name} after {frames} frames")
@@ -137,9 +145,10 @@ def _made_from(data: DataSet) -> dict[str, str]:
     return made
 
 
-def write_sample(path: Path, frames: Tensor) -> None:
-    """Write [T, 3, H, W] in -1..1 as a video."""
-    with VideoWriter(path, frames.shape[3], frames.shape[2], SAMPLE_FPS) as writer:
-        for t, frame in enumerate(frames):
+def write_sample(path: Path, frames: Iterator[Tensor]) -> None:
+    """Write pictures [3, H, W] in -1..1 as a video."""
+    first = next(frames)
+    with VideoWriter(path, first.shape[2], first.shape[1], SAMPLE_FPS) as writer:
+        for t, frame in enumerate(chain([first], frames)):
             rgb = ((frame + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()
             writer.write(TimedPicture(rgb=rgb, time_s=t / SAMPLE_FPS))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -33,6 +33,18 @@ class Domain:
     backdrop: Tensor | None = None
 
 
+class Window(NamedTuple):
+    """Part of a picture [H, W]: rows and columns, bounds in multiples of 4 pixels."""
+
+    rows: slice
+    columns: slice
+
+    @property
+    def quarter(self) -> "Window":
+        """The same part at 1/4 of the size."""
+        return Window(*(slice(side.start // 4, side.stop // 4) for side in self))
+
+
 class Playable(Protocol):
     """A clip that streams can play."""
 
@@ -49,8 +61,8 @@ class Playable(Protocol):
         """Frames [T] that can be trained on."""
         ...
 
-    def moment(self, frame: int, before: int, window: slice, whim: int) -> dict[str, Tensor]:
-        """One row of a `Batch`, of the columns in `window`; whim: a number of the stream's own."""
+    def moment(self, frame: int, before: int, window: Window, whim: int) -> dict[str, Tensor]:
+        """One row of a `Batch`, of what is in `window`; whim: a number of the stream's own."""
         ...
 
 
@@ -87,8 +99,8 @@ class Batch:
         return Batch(**{key: value.to(device) for key, value in found.items()})
 
 
-Place = tuple[int, int, int, int, int, int]
-"""Clip, frame, the frame before it, gap, left edge of the window, the stream's whim."""
+Place = tuple[int, int, int, int, int, int, int]
+"""Clip, frame, the frame before it, gap, left and upper edge of the window, the stream's whim."""
 
 
 class Streams:
@@ -100,6 +112,8 @@ class Streams:
         self.width, self.height = clips[0].size
         crop = 0 if "prior" in config.without else config.crop
         self.window = min(crop or self.width, self.width)
+        tall = config.crop_height if crop else 0
+        self.window_height = min(tall or self.height, self.height)
         self._by_style = [
             [i for i, clip in enumerate(clips) if clip.style == style] for style in range(styles)
         ]
@@ -130,24 +144,31 @@ class Streams:
 
     def _follow(self, place: Place) -> Place | None:
         """The next usable frame at the stream's gap or beyond; None at the end."""
-        clip, frame, _, gap, left, whim = place
+        clip, frame, _, gap, left, top, whim = place
         ahead = np.flatnonzero(self.clips[clip].usable[frame + gap :])
         if not len(ahead):
             return None
-        return clip, frame + gap + int(ahead[0]), frame, gap, left, whim
+        return clip, frame + gap + int(ahead[0]), frame, gap, left, top, whim
 
     def _start(self) -> Place:
         style = int(self.rng.integers(self.styles))
         clip = int(self.rng.choice(self._by_style[style]))
         gap = int(self.rng.choice(self.config.gaps))
         frame = int(self.rng.choice(np.flatnonzero(self.clips[clip].usable)))
-        left = 4 * int(self.rng.integers(0, (self.width - self.window) // 4 + 1))
+        left = self._edge(self.width - self.window)
+        top = self._edge(self.height - self.window_height)
         whim = int(self.rng.integers(2**31))
-        return clip, frame, max(frame - gap, 0), gap, left, whim
+        return clip, frame, max(frame - gap, 0), gap, left, top, whim
+
+    def _edge(self, room: int) -> int:
+        """Where a window begins: on a cell of motion of the coarsest picture."""
+        cell = 4 << self.config.stages
+        return cell * int(self.rng.integers(0, room // cell + 1))
 
     def _moment(
-        self, clip: int, frame: int, before: int, gap: int, left: int, whim: int
+        self, clip: int, frame: int, before: int, gap: int, left: int, top: int, whim: int
     ) -> dict[str, Tensor]:
-        window = slice(left, left + self.window)
+        rows, columns = slice(top, top + self.window_height), slice(left, left + self.window)
+        window = Window(rows, columns)
         row = self.clips[clip].moment(frame, before, window, whim)
         return {**row, "style": torch.eye(self.styles)[self.clips[clip].style]}

@@ -106,6 +106,7 @@ def describe(model: LiveModel) -> dict[str, Any]:
         "height": model.height,
         "styles": [{"index": i, "name": name} for i, name in enumerate(model.styles)],
         "runtime": model.runtime,
+        "runtime_info": asdict(model.info),
         "condition": model.condition,
     }
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from .. import generator as generator_module
-from .. import layers
-from ..generator import Generator, State
+from .. import layers, pyramid
+from ..generator import Painter, State
 
-SOURCES = (generator_module, layers)
+CPU = torch.device("cpu")
+SOURCES = (generator_module, layers, pyramid)
 """What a step computes is written here: engines of another text are other engines."""
 
 
@@ -23,7 +24,7 @@ class Flat(nn.Module):
     (condition, style, motion, *state) -> (image, alpha, *state), see `State.tensors`.
     """
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Painter) -> None:
         super().__init__()
         self.generator = generator
 
@@ -41,18 +42,34 @@ class StepGraph:
     """
 
     def __init__(
-        self, generator: Generator, batch: int = 1, dtype: torch.dtype = torch.float32
+        self,
+        generator: Painter,
+        batch: int = 1,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device = CPU,
     ) -> None:
-        self.generator = generator if dtype == torch.float32 else _converted(generator, dtype)
-        self.batch, self.dtype = batch, dtype
+        same = dtype == torch.float32 and device == CPU
+        self.generator = generator if same else _converted(generator, dtype, device)
+        self.batch, self.dtype, self.device = batch, dtype, device
+
+    def resized(self, batch: int) -> "StepGraph":
+        """Return the same step for another batch; the weights are shared."""
+        other = copy.copy(self)
+        other.batch = batch
+        for kept in ("program", "key"):
+            other.__dict__.pop(kept, None)
+        return other
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """Zeros of the shapes and types that the graph takes."""
         shape = self.generator.config
-        planes = torch.zeros(self.batch, *shape.condition_shape, dtype=self.dtype)
-        style = torch.zeros(self.batch, shape.styles, dtype=self.dtype)
-        motion = torch.zeros(self.batch, 2, shape.height // 4, shape.width // 4)
+        like = {"dtype": self.dtype, "device": self.device}
+        planes = torch.zeros(self.batch, *shape.condition_shape, **like)
+        if shape.classes:
+            planes = planes.to(torch.uint8)
+        style = torch.zeros(self.batch, shape.styles, **like)
+        motion = torch.zeros(self.batch, 2, shape.height // 4, shape.width // 4, device=self.device)
         return planes, style, motion, *self.generator.initial_state(self.batch).tensors
 
     @property
@@ -60,7 +77,8 @@ class StepGraph:
         """Zeros of the shapes and types that the graph gives: image, alpha, state."""
         _, _, _, *state = self.inputs
         shape = self.generator.config
-        image = torch.zeros(self.batch, 3, shape.height, shape.width, dtype=self.dtype)
+        size = self.batch, 3, shape.height, shape.width
+        image = torch.zeros(size, dtype=self.dtype, device=self.device)
         return image, image[:, :1].clone(), *state
 
     @cached_property
@@ -81,9 +99,9 @@ class StepGraph:
         return digest.hexdigest()
 
 
-def _converted(generator: Generator, dtype: torch.dtype) -> Generator:
+def _converted(generator: Painter, dtype: torch.dtype, device: torch.device) -> Painter:
     """Copy with its weights in another precision; grids stay as they are."""
-    copied = copy.deepcopy(generator)
+    copied = copy.deepcopy(generator).to(device)
     for parameter in copied.parameters():
         parameter.data = parameter.data.to(dtype)
     return copied

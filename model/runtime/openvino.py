@@ -1,46 +1,18 @@
 """OpenVINO on the CPU: one compiled graph, explicit state in and out."""
 
-import hashlib
-import logging
-import os
-import sys
-import warnings
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..cache import cache_folder
-from ..generator import Generator, Output, State
+from ..errors import ModelError
+from ..generator import Output, Painter, State
+from .graph import StepGraph
+from .openvino_graph import key, library, open_graph, read
 from .stepper import SerialStepper
+from .store import Store
 
-log = logging.getLogger(__name__)
-
-GRAPH_VERSION = 3
-"""Raise it when `Generator.step` computes something else from the same weights."""
-
-
-class _Flat(nn.Module):
-    """`Generator.step` with tensors in place of dataclasses."""
-
-    def __init__(self, generator: Generator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(
-        self,
-        condition: Tensor,
-        style: Tensor,
-        motion: Tensor,
-        image: Tensor,
-        features: Tensor,
-        valid: Tensor,
-    ) -> tuple[Tensor, ...]:
-        before = State(image, features, valid)
-        output, state = self.generator.step(condition, style, before, motion)
-        return output.image, output.alpha, state.image, state.features
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 
 class OpenVinoStepper(SerialStepper):
@@ -48,89 +20,53 @@ class OpenVinoStepper(SerialStepper):
 
     def __init__(
         self,
-        generator: Generator,
+        generator: Painter,
         slots: int,
         threads: int | None = None,
         precision: str | None = None,
     ) -> None:
-        """precision: f32, bf16, or None for what the processor does best."""
+        """precision: f32, bf16, int8, or None for what the processor does best without int8.
+
+        Raises ModelError for int8 of a model that was not calibrated.
+        """
         super().__init__(generator, slots)
-        openvino = _silent_openvino()
-        core = openvino.Core()
+        core, graph = library().Core(), StepGraph(generator)
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        if precision:
-            settings["INFERENCE_PRECISION_HINT"] = precision
-        compiled = core.compile_model(_graph(openvino, core, generator), "CPU", settings)
+        if precision == "int8":
+            model = _calibrated(core, graph)
+        else:
+            model = open_graph(core, graph)
+            settings |= {"INFERENCE_PRECISION_HINT": precision} if precision else {}
+        compiled = core.compile_model(model, "CPU", settings)
         used = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
-        self.name = f"openvino-{used}"
+        self.name = f"openvino-{'int8' if precision == 'int8' else used}"
+        self.info.precision = "int8" if precision == "int8" else PRECISIONS.get(used, used)
         self._request = compiled.create_infer_request()
+        self._share = library().Tensor
+        self._outputs_like = graph.outputs
 
     def _step_one(
         self, condition: Tensor, style: Tensor, motion: Tensor, state: State
     ) -> tuple[Output, State]:
-        inputs = (condition, style, motion, state.image, state.features, state.valid)
-        arrays = [tensor.contiguous().numpy() for tensor in inputs]
-        results = self._request.infer(arrays, share_inputs=True, share_outputs=True)
-        image, alpha, following, features = (
-            torch.from_numpy(np.array(results[i])) for i in range(4)
+        """What comes is read where it lies, and what is made is written where it stays."""
+        inputs = [x.contiguous() for x in (condition, style, motion, *state.tensors)]
+        outputs = [torch.empty_like(x) for x in self._outputs_like]
+        for i, tensor in enumerate(inputs):
+            self._request.set_input_tensor(i, self._share(tensor.numpy(), shared_memory=True))
+        for i, tensor in enumerate(outputs):
+            self._request.set_output_tensor(i, self._share(tensor.numpy(), shared_memory=True))
+        self._request.infer()
+        image, alpha, *following = outputs
+        return Output(image, alpha), State.of(following)
+
+
+def _calibrated(core: Any, graph: StepGraph) -> Any:
+    found = read(core, Store(), key(graph, "int8"))
+    if found is None:
+        raise ModelError(
+            "this model was not calibrated for int8 on this machine; `rotolive compile MODEL "
+            "--runtime openvino-int8` does it"
         )
-        return Output(image, alpha), State(following, features, torch.ones(1))
-
-
-def _silent_openvino() -> Any:
-    """Import OpenVINO without its telemetry package, which reports each import to its vendor."""
-    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
-    import openvino
-
-    return openvino
-
-
-def _graph(openvino: Any, core: Any, generator: Generator) -> Any:
-    """Convert, or read what an earlier start converted: seconds against milliseconds."""
-    path = cache_folder() / f"{_fingerprint(openvino, generator)}.xml"
-    if path.is_file():
-        try:
-            return core.read_model(path)
-        except RuntimeError as error:
-            log.warning("%s is damaged and is made anew: %s", path, error)
-    state = generator.initial_state(1)
-    shape = generator.config
-    example = (
-        torch.zeros(1, *shape.condition_shape),
-        torch.zeros(1, shape.styles),
-        torch.zeros(1, 2, shape.height // 4, shape.width // 4),
-        state.image,
-        state.features,
-        state.valid,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        graph = openvino.convert_model(
-            _Flat(generator), example_input=example, input=[list(x.shape) for x in example]
-        )
-    _keep(openvino, graph, path)
-    return graph
-
-
-def _keep(openvino: Any, graph: Any, path: Path) -> None:
-    """Write the graph for the next start; the .xml appears last, so half a pair is never read."""
-    part = path.with_name(f"{path.stem}-{os.getpid()}.xml")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        openvino.save_model(graph, part, compress_to_fp16=False)
-        part.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        part.replace(path)
-    except (OSError, RuntimeError) as error:
-        log.warning("the compiled graph is not kept for the next start: %s", error)
-
-
-def _fingerprint(openvino: Any, generator: Generator) -> str:
-    digest = hashlib.sha256(
-        f"{GRAPH_VERSION} {openvino.__version__} {torch.__version__} {generator.config}".encode()
-    )
-    for name, tensor in sorted(generator.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:24]
+    return found

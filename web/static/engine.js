@@ -91,6 +91,7 @@ function show(found) {
     ['Frames that come', `${stats.in_fps.toFixed(0)} fps`],
     ['Skipped', String(stats.dropped)],
     ['Model', `${found.model}, ${found.width}×${found.height}, ${stats.runtime}`],
+    ...(stats.about ? [['Runtime', stats.about]] : []),
   ];
   $('stats-list').replaceChildren(...rows.flatMap(([term, value]) => [
     Object.assign(document.createElement('dt'), { textContent: term }),

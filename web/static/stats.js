@@ -86,9 +86,9 @@ export class Stats {
     const rtts = session?.rtts ?? [];
     const browser = encode + decode + buffer;
     const total = (server, rtt) => (server > 0 && rtts.length ? server + rtt + browser : null);
-    const { p50_ms = 0, p95_ms = 0, dropped = 0, in_fps = 0, runtime = '', stages = {} } = this.server ?? {};
+    const { p50_ms = 0, p95_ms = 0, dropped = 0, in_fps = 0, runtime = '', about = '', stages = {} } = this.server ?? {};
     return {
-      frames: this.frames, fps: this.fps, in_fps, dropped, runtime, stages, lost: this.#loss, sent: this.#sent,
+      frames: this.frames, fps: this.fps, in_fps, dropped, runtime, about, stages, lost: this.#loss, sent: this.#sent,
       server_p50_ms: p50_ms, server_p95_ms: p95_ms, rtt_ms: quantile(rtts, 0.5),
       encode_ms: encode, decode_ms: decode, buffer_ms: buffer,
       p50_ms: total(p50_ms, quantile(rtts, 0.5)), p95_ms: total(p95_ms, quantile(rtts, 0.95)),
@@ -114,6 +114,7 @@ export function rows(all, info) {
     ['Sent', [all.sent, all.in_fps ? `${all.in_fps.toFixed(0)} fps` : ''].filter(Boolean).join(' at ') || '–', 'What this browser sends, and how many frames a second reach the renderer.'],
     ['Dropped', String(all.dropped), 'Frames the server skipped so that latency does not grow.'],
     ['Runtime', all.runtime || info.runtime || '–', 'What runs the model.'],
+    ...(all.about ? [['· more', all.about, 'What is being built to take its place, and why others are not used.']] : []),
     ['Model', info.model ? `${info.model}${info.width ? `, ${info.width}×${info.height}` : ''}` : '–', 'The model in use and the size of its picture.'],
   ];
 }

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from .. import Observation, Planes, centre_crop, plane
+from .packing import CHANNELS, pack_nearness, packed
 from .palette import in_colours
 from .tints import Tints
 
-CHANNELS = 6
-"""Of a condition: class id, nearness, edges between instances, and the tints of things (RGB)."""
 HALFWAY_M = 10.0
 """Distance at which nearness is a half."""
 
@@ -27,17 +26,18 @@ class LabelConditioner:
         self._tints, self._style = tints, 0
 
     def observe(self, planes: Planes, time_s: float) -> Observation:
-        """Turn planes into a condition [6, H, W] and, where it came, the motion [2, H/4, W/4]."""
+        """Turn planes into a condition [6, H, W], packed in 8 bits (see `packing`), and, where it
+        came, the motion [2, H/4, W/4]."""
         label, fit = self._fitted(planes)
         instance, depth, motion = (planes.get(name) for name in ("instance", "depth", "motion"))
-        near = None if depth is None else nearness(fit(depth))
+        near = None if depth is None else pack_nearness(nearness(fit(depth)))
         borders = tints = None
         if instance is not None:
             instance = fit(instance)
             borders = edges(instance)
             tints = self._tints and self._tints.paint(label, instance, self._style)
         return Observation(
-            condition=condition(label, near, borders, tints),
+            condition=packed(label, near, borders, tints),
             motion=None if motion is None else fit.motion(motion),
         )
 
@@ -93,9 +93,9 @@ def condition(
 
 def nearness(depth: NDArray[np.floating]) -> NDArray[np.float32]:
     """Metres -> 1 at the camera, 0 far away, at the sky and where nothing is known."""
-    depth = depth.astype(np.float32)
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isfinite(depth) & (depth > 0), HALFWAY_M / (HALFWAY_M + depth), 0)
+    known = np.isfinite(depth) & (depth > 0)
+    far = np.where(known, depth, np.inf).astype(np.float32, copy=False)
+    return np.float32(HALFWAY_M) / (np.float32(HALFWAY_M) + far)
 
 
 def edges(instance: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from .packing import NO_TINT, pack_tints
 
 CLUSTERS = 8
 """Colours of a class."""
@@ -30,7 +31,9 @@ class Tints:
     """Colours of things. table: float32 [S, C, CLUSTERS, 3] in 0..1, by style and class."""
 
     def __init__(self, table: NDArray[np.float32]) -> None:
-        self._table, self._told = table, tell(table)
+        self._table = table
+        none = np.full((1, 3), NO_TINT, np.uint8)
+        self._told = [np.concatenate([none, t.reshape(-1, 3)]).T for t in pack_tints(tell(table))]
 
     @classmethod
     def from_list(cls, values: Sequence[Any] | None, styles: int, classes: int) -> "Tints":
@@ -51,15 +54,15 @@ class Tints:
 
     def paint(
         self, label: NDArray[np.uint8], instance: NDArray[np.unsignedinteger], style: int
-    ) -> NDArray[np.float32]:
-        """What is told of every pixel's thing, [3, H, W]; 0 where there is no instance."""
-        colours = np.concatenate([np.zeros((1, 3), np.float32), self._told[style].reshape(-1, 3)])
-        place = CLUSTERS * label.astype(np.intp) + chosen(instance) + 1
-        place[instance == 0] = 0
-        return colours.T.take(place, 1)
+    ) -> NDArray[np.uint8]:
+        """What is told of every pixel's thing, packed, [3, H, W]; none where it is no instance."""
+        place = np.uint16(CLUSTERS) * label.astype(np.uint16) + chosen(instance)
+        place += np.uint16(1)
+        place *= instance != 0
+        return self._told[style].take(place, 1, mode="clip")
 
 
-def chosen(instance: NDArray[np.unsignedinteger]) -> NDArray[np.intp]:
+def chosen(instance: NDArray[np.unsignedinteger]) -> NDArray[np.uint16]:
     """Which of the clusters each thing takes: by its number alone (Knuth's multiplicative hash)."""
     mixed = instance.astype(np.uint32) * np.uint32(2654435761)
-    return (mixed >> np.uint32(29)).astype(np.intp)
+    return (mixed >> np.uint32(29)).astype(np.uint16)
