@@ -1,6 +1,5 @@
 """The command line: the one place that knows every room."""
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -12,15 +11,28 @@ if TYPE_CHECKING:
     from .model.live import LiveModel
     from .stream.label_files import LabelFiles
 
-from .model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
+from .model.arguments import (
+    Model,
+    Positional,
+    Runtime,
+    at_least,
+    check_folder_of,
+    show,
+    train_extra,
+)
+from .model.commands import compile_model, models
 from .model.errors import InputError, RotoliveError, missing_library
 from .nodes.commands import engine
 from .training.commands import evaluate, prepare, synth, train
 
 CLIP = Path(__file__).parent / "web" / "static" / "clip.webm"
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"]
+Bench = Literal[
+    "live", "echo", "transport", "runtime", "scale", "follow", "soak", "train", "engine"
+]
+SECONDS = {"transport": 40.0, "engine": 30.0, "runtime": 35.0, "scale": 35.0}
+"""That a bench takes, where it is not 15."""
 Mapping = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="map")]
-Runtime = Literal["auto", "eager", "openvino", "openvino-f32", "openvino-bf16"]
 
 
 def demo(port: int = 8080, model: Model = "dancer", style: int = 0, browser: bool = True) -> None:
@@ -128,7 +140,7 @@ def serve(
     if mbit is not None:
         at_least("mbit", mbit, 0.05)
     bitrate = round(mbit * 1e6) if mbit else None
-    opened = open_model(model, slots=sessions, runtime=runtime, threads=threads)
+    opened = open_model(model, slots=sessions, runtime=runtime, threads=threads, wait=False)
     opened.style(style)
     page = f"?style={style}" if style else ""
     run(
@@ -214,46 +226,11 @@ def _labels(
     )
 
 
-def models(path: Positional[str] = "", as_json: bool = False) -> None:
-    """List the bundled models, or describe one package: size, styles, licence, provenance.
-
-    Args:
-        path: A name or a package's path; all bundled ones when left out.
-        as_json: Print JSON.
-    """
-    from .model.package import bundled_models, load
-
-    rows: list[dict[str, Any]] = []
-    for name in [path] if path else bundled_models():
-        package = load(name)
-        card = package.card
-        rows.append(
-            {
-                "name": card.name,
-                "megabytes": round(package.path.stat().st_size / 1e6, 1),
-                "size": f"{card.generator.width}x{card.generator.height}",
-                "condition": card.condition,
-                "styles": list(card.styles),
-                "licence": card.licence,
-                "provenance": card.provenance,
-            }
-        )
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    for row in rows:
-        print(f"{row['name']}  {row['size']}  {row['condition']}  {row['megabytes']} MB  ", end="")
-        print(row["licence"])
-        print("  styles: " + ", ".join(f"{i} {name}" for i, name in enumerate(row["styles"])))
-        print("  made from: " + ", ".join(f"{k} {v}" for k, v in row["provenance"].items()))
-
-
 def bench(
-    what: Positional[
-        Literal["live", "echo", "transport", "runtime", "follow", "soak", "train", "engine"]
-    ],
+    what: Positional[Bench],
     model: Model = "dancer",
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    markdown: Path | None = None,
     seconds: float | None = None,
     runtime: Runtime = "auto",
     clip: Path = CLIP,
@@ -263,20 +240,28 @@ def bench(
     Args:
         what: live: frame rate, latency and motion lag over WebRTC (--model identity: against
             stock aiortc). echo: that without a model. transport: that, 1280x720, 20 viewers and a
-            bad network. runtime: each runtime's step. follow: does the dancer do what the person
-            does? (needs the train extra). soak: memory and drift. train: each preset's speed.
-            engine: labels in and pictures out over ZeroMQ, 1280x720, without a model.
+            bad network. runtime: each runtime's step (--model all: of every model and preset).
+            scale: how many sessions at 30 fps. follow: does the dancer do what the person does?
+            (needs the train extra). soak: memory and drift. train: each preset's speed. engine:
+            labels in and pictures out over ZeroMQ, 1280x720, without a model.
         json_file: Write the figures here as well.
-        seconds: How long to measure (15); follow takes its own time. Of engine (30) and transport
-            (40): how long it takes in all. Above 120, transport opens and closes sessions and
-            overloads the model too.
+        markdown: Write the table of runtimes here.
+        seconds: How long to measure (15); follow takes its own time. Of engine (30), runtime (35),
+            scale (35) and transport (40): how long it takes in all. Above 120, transport opens and
+            closes sessions and overloads the model too.
         runtime: How the generator runs.
         clip: A video of somebody dancing, for live and soak, in place of the bundled one.
     """
     check_folder_of(json_file)
+    check_folder_of(markdown)
     at_least("seconds", seconds, {"transport": 25, "engine": 10}.get(what, 1))
-    seconds = seconds or {"transport": 40.0, "engine": 30.0}.get(what, 15.0)
-    show(_measure(what, model, seconds, runtime, clip), json_file)
+    seconds = seconds or SECONDS.get(what, 15.0)
+    figures = _measure(what, model, seconds, runtime, clip)
+    if markdown and what == "runtime":
+        from .model.runtime.table import markdown as table
+
+        markdown.write_text(table(figures["rows"]))
+    show(figures, json_file)
 
 
 def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) -> dict[str, Any]:
@@ -284,6 +269,10 @@ def _measure(what: str, model: str, seconds: float, runtime: str, clip: Path) ->
         from .model.runtime.bench import bench_runtime
 
         return bench_runtime(model, seconds)
+    if what == "scale":
+        from .stream.scale_bench import bench_scale
+
+        return bench_scale(model, clip, seconds, runtime)
     if what == "transport":
         from .stream.transport import bench_transport
 
@@ -323,7 +312,7 @@ def _measure_in_process(
 COMMANDS = {
     f.__name__: f
     for f in (demo, serve, render, engine, models, prepare, synth, train, evaluate, bench)
-}
+} | {"compile": compile_model}
 
 
 def main() -> None:

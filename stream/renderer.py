@@ -1,4 +1,4 @@
-"""The one model thread: gathers the sessions that are due, steps them, hands pictures back."""
+"""The one model thread: takes the sessions whose turn it is, steps them, hands pictures back."""
 
 import logging
 import threading
@@ -16,6 +16,7 @@ from .guard import Guard
 from .mailbox import Mailbox
 from .metrics import Metrics
 from .protocol import Frame
+from .schedule import Rotation
 
 logger = logging.getLogger(__name__)
 
@@ -62,14 +63,21 @@ Turn = tuple[Seat, Job]
 
 
 class Renderer:
-    """Owns the model and the server's metrics; sessions rent slots."""
+    """Owns the model and the server's metrics; sessions rent slots.
 
-    def __init__(self, model: LiveModel, max_sessions: int | None = None) -> None:
+    A step takes no more sessions than the model steps at once, nor than `batch`, if given; the
+    frames of the others stay where newer ones may replace them.
+    """
+
+    def __init__(
+        self, model: LiveModel, max_sessions: int | None = None, batch: int | None = None
+    ) -> None:
         self.model = model
         self.metrics = Metrics()
         self.capacity = min(model.slots, max_sessions or model.slots)
+        self._batch = batch or model.slots
         self._free = list(range(self.capacity))
-        self._seats: dict[int, Seat] = {}
+        self._seats: Rotation[Seat] = Rotation()
         self._resets: set[int] = set()
         self._lock = threading.Lock()
         self._due = threading.Event()
@@ -90,7 +98,7 @@ class Renderer:
                     "close one, or start the server with more slots"
                 )
             seat = Seat(self._free.pop(0), deliver, failed, ended, self._due.set)
-            self._seats[seat.slot] = seat
+            self._seats.add(seat)
             self._resets.add(seat.slot)
             self._start()
         return seat
@@ -99,21 +107,21 @@ class Renderer:
         """Give the slot back; what is being painted for it is thrown away."""
         seat.inbox.close()
         with self._lock:
-            if self._seats.get(seat.slot) is seat:
-                del self._seats[seat.slot]
+            if seat in self._seats:
+                self._seats.remove(seat)
                 self._free.append(seat.slot)
 
     def reset(self, seat: Seat) -> None:
         """Make the seat's next picture a first one; a seat given back changes nothing."""
         with self._lock:
-            if self._seats.get(seat.slot) is seat:
+            if seat in self._seats:
                 self._resets.add(seat.slot)
 
     def close(self, timeout: float = 1.0) -> None:
         """Stop the model thread and close every seat."""
         with self._lock:
             self._closed = True
-            seats = list(self._seats.values())
+            seats = list(self._seats)
         for seat in seats:
             self.release(seat)
             seat.ended()
@@ -139,10 +147,13 @@ class Renderer:
                 self._step(turns)
 
     def _gather(self) -> tuple[list[Turn], set[int]]:
+        batch = min(self._batch, self.model.batch)
         with self._lock:
             resets, self._resets = self._resets, set()
-            jobs = [(seat, seat.inbox.take()) for seat in self._seats.values()]
-        return [(seat, job) for seat, job in jobs if job is not None], resets
+            turns = self._seats.take(batch, lambda seat: seat.inbox.take())
+        if len(turns) == batch:
+            self._due.set()  # there may be more
+        return turns, resets
 
     def _reset_slot(self, slot: int) -> None:
         try:

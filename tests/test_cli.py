@@ -174,6 +174,29 @@ def test_bench_soak_writes_its_figures(movie: Path, tmp_path: Path) -> None:
     assert "no folder" in said
 
 
+def test_bench_scale_counts_sessions(movie: Path, tmp_path: Path) -> None:
+    target = tmp_path / "scale.json"
+    options = ["--model", "identity", "--clip", movie, "--seconds", 3]
+    figures = json.loads(rotolive("bench", "scale", *options, "--json", target))
+    assert figures == json.loads(target.read_text())
+    assert figures["sessions"] > 0 and figures["rows"][0]["share"] > 0.5
+
+
+def test_compile_builds_and_tells_what(tmp_path: Path) -> None:
+    told = json.loads(rotolive("compile", "dancer", "--sessions", 1, "--runtime", "openvino-f32"))
+    assert told["runtime"] == "openvino-f32" and told["agreement"]["rollout"] > 60
+    told = json.loads(rotolive("compile", "dancer", "--runtime", "tensorrt", "--sessions", 1))
+    if told["runtime"] == "eager":
+        assert "there is no GPU to use" in told["notes"][0]
+
+
+def test_bench_runtime_writes_a_table(tmp_path: Path) -> None:
+    table = tmp_path / "table.md"
+    options = ["--model", "dancer", "--seconds", 8, "--markdown", table]
+    rows = json.loads(rotolive("bench", "runtime", *options))["rows"]
+    assert rows and rows[0]["gflop"] > 1 and table.read_text().count("|") > 20
+
+
 def test_demo_says_where_it_is_and_stops_at_once() -> None:
     port = free_port()
     process = subprocess.Popen(
