@@ -11,12 +11,13 @@ import torch
 from ..errors import ModelError
 from ..generator import Painter
 from ..info import Progress, silent
+from .certificate import agreement
 from .eager import EagerStepper
 from .graph import Flat, StepGraph
 from .pool import PooledStepper, batches_for
 from .relay import FAILURES, RelayStepper
 from .stepper import Stepper
-from .verify import check, verify
+from .verify import check
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class _Maker:
         if name == "eager":
             return stepper
         self.progress(f"{name}: comparing with eager", 0, 1)
-        deviation = verify(self.generator, stepper)
+        deviation = agreement(self.generator, stepper)
         try:
             check(name, deviation)
         except ModelError as error:

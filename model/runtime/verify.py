@@ -46,7 +46,8 @@ class Deviation:
 def verify(generator: Painter, stepper: Stepper, frames: int = ROLLOUT) -> Deviation:
     """Roll both out on the same random conditions; resets the stepper before and after.
 
-    Every size of batch is stepped; pixels that are not written count as wrong.
+    Batches of changing size are stepped; pixels that are not written count as wrong. Other styles
+    and motion are tried in whole roll-outs only.
     """
     reference = EagerStepper(generator, 1, device=stepper.device)
     everyone = torch.ones(stepper.slots, dtype=torch.bool)
@@ -61,7 +62,7 @@ def verify(generator: Painter, stepper: Stepper, frames: int = ROLLOUT) -> Devia
         if frame == 0:
             largest = float(error.abs().max().nan_to_num(nan=torch.inf))
         agreement.append(_decibels(error))
-    missed = _missed(stepper, reference, draws)
+    missed = _missed(stepper, reference, draws) if frames >= ROLLOUT else 0.0
     stepper.reset(everyone)
     return Deviation(single=agreement[0], rollout=min(agreement), largest=largest, missed=missed)
 
@@ -114,19 +115,28 @@ class _Draws:
     def next(self, frame: int, together: int) -> StepInput:
         """Slot 0 is always due, the others in sets of changing size, all in changing styles."""
         shape, slots = self._shape, self._slots
-        planes = torch.rand(slots, *shape.condition_shape, generator=self._rng)
-        planes = (planes > 0.97).float()
+        due = 1 if frame % 2 == 0 else min(slots, max(1, together - frame // 4))
+        planes = (torch.rand(due, *shape.condition_shape, generator=self._rng) > 0.97).float()
         if shape.classes:
             ids = torch.randint(shape.classes, planes[:, 0].shape, generator=self._rng)
             planes[:, 0] = ids.float()
             planes = planes.to(torch.uint8)
-        cells = slots, 2, shape.height // 4, shape.width // 4
-        motion = 4 * torch.randn(cells, generator=self._rng)
+        motion = 4 * torch.randn(due, 2, shape.height // 4, shape.width // 4, generator=self._rng)
         style = torch.eye(shape.styles)[frame % shape.styles].expand(slots, -1)
-        due = 1 if frame % 2 == 0 else min(slots, max(1, together - frame // 4))
+        active = torch.arange(slots) < due
         return StepInput(
-            condition=planes, style=style, motion=motion, active=torch.arange(slots) < due
+            condition=_among(planes, slots),
+            style=style,
+            motion=_among(motion, slots),
+            active=active,
         )
+
+
+def _among(rows: Tensor, slots: int) -> Tensor:
+    """Rows of the first slots; the others are idle."""
+    everybody = torch.zeros(slots, *rows.shape[1:], dtype=rows.dtype)
+    everybody[: len(rows)] = rows
+    return everybody
 
 
 def check(name: str, deviation: Deviation) -> None:
