@@ -226,7 +226,8 @@ def test_without_a_folder_all_goes_on(tmp_path: Path, caplog: pytest.LogCaptureF
 def run(folder: Path, code: str) -> subprocess.Popen[str]:
     """Start a process in which `store` and KEY are there."""
     head = f"""
-import logging, sys, time
+import logging, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from rotolive.model.runtime.store import Store
 logging.basicConfig()

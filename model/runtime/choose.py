@@ -35,6 +35,10 @@ NAMES = (
 """eager: PyTorch on the CPU in float32; cuda: PyTorch on the GPU in float16, as one CUDA graph."""
 
 
+LARGE = 1024 * 512
+"""Pixels of a picture up to which comparing with eager takes seconds."""
+
+
 def available(device: torch.device | None = None) -> tuple[str, ...]:
     """Return the runtimes that are tried on a device (by default the best there is), best first."""
     if (device or best_device()).type == "cuda":
@@ -77,8 +81,9 @@ def open_stepper(
     """
     if runtime not in NAMES:
         raise ModelError(f"runtime {runtime!r}: there are {', '.join(NAMES)}")
-    wanted = available() if runtime == "auto" else (runtime,)
-    names = list(dict.fromkeys([*wanted, "eager"]))
+    wanted = [] if runtime == "auto" else [runtime]
+    best = [] if runtime == "eager" else available()
+    names = list(dict.fromkeys([*wanted, *best, "eager"]))
     maker = _Maker(generator, slots, threads, progress)
     later = [] if wait else list(_slow(names, maker))
     notes = _notes()
@@ -109,9 +114,16 @@ def _notes() -> list[str]:
 
 
 def _slow(names: list[str], maker: "_Maker") -> Iterator[str]:
-    """Runtimes that take minutes to be built."""
+    """Runtimes that take minutes to be built, or to be compared with eager."""
+    shape = maker.generator.config
     for name in names:
-        if name == "inductor" or (name == "tensorrt" and not maker.is_built()):
+        if name == "tensorrt":
+            slow = not maker.is_built()
+        elif name.startswith("openvino"):
+            slow = shape.width * shape.height > LARGE
+        else:
+            slow = name == "inductor"
+        if slow:
             yield name
 
 
