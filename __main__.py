@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ from .model.arguments import (
     show,
     train_extra,
 )
-from .model.commands import compile_model, models
+from .model.commands import models
 from .model.errors import InputError, RotoliveError, missing_library
 from .nodes.commands import engine
 from .training.commands import evaluate, prepare, synth, train
@@ -224,6 +225,49 @@ def _labels(
     return LabelFiles(
         folder, read_names(classes), model.classes, mapping=parse_mapping(mapping), fps=fps
     )
+
+
+def compile_model(
+    model: Positional[Model] = "dancer",
+    sessions: int = 4,
+    runtime: Runtime = "auto",
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    clip: Path = CLIP,
+) -> None:
+    """Build what runs a model fastest on this machine ahead of time, and keep it; prints JSON.
+
+    A server that finds nothing built starts on something slower, builds while it runs, and changes
+    over.
+
+    Args:
+        sessions: How many people may dance at once: `rotolive serve` looks for the same.
+        runtime: What to build for.
+        json_file: Write what was built here as well.
+        clip: A video of somebody dancing, in place of the bundled one: openvino-int8 is calibrated
+            on it.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from .model.live import open_model
+    from .model.package import load
+    from .model.runtime.calibrate import calibrate
+    from .stream.calibration import record_streams
+
+    at_least("sessions", sessions, 1)
+    check_folder_of(json_file)
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("compiling", total=None)
+
+        def report(what: str, done: int, of: int) -> None:
+            progress.update(bar, description=what, completed=done, total=of)
+
+        if runtime == "openvino-int8":
+            report("calibrating on the clip", 0, 1)
+            calibrate(load(model).generator(), record_streams(model, clip))
+        opened = open_model(model, slots=sessions, runtime=runtime, progress=report)
+        progress.update(bar, description=opened.runtime, completed=1, total=1)
+    show({"model": opened.name, "sessions": sessions, **asdict(opened.info)}, json_file)
 
 
 def bench(
