@@ -1,36 +1,38 @@
 """Eight bits for convolutions, for processors without bfloat16: ranges measured on real streams.
 
-Post-training quantisation by NNCF (the int8 extra). What is told to the model comes from outside, as
-a `Recorder` heard it; the states between are those of eager roll-outs.
+Post-training quantisation by NNCF (the int8 extra). What is told to the model comes from outside,
+as a `Recorder` heard it; the states between are those of eager roll-outs.
 """
 
 import contextlib
+import importlib
 import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from ..condition.labels.packing import NO_TINT
 from ..config import GeneratorConfig
 from ..errors import ModelError
 from ..generator import Output, Painter, State
+from ..pyramid import EDGES
 from .graph import Flat, StepGraph
-from .openvino import OpenVinoStepper
-from .openvino_graph import convert, keep, key, library
+from .openvino_graph import OpenVinoEngine, convert, keep, key, library
 from .stepper import SerialStepper
 from .store import Store
-
-log = logging.getLogger(__name__)
 
 ENOUGH = 40.0
 """Least agreement with eager on the streams, dB PSNR of the worst frame: nobody sees less."""
 NOISE = 16
-"""Frames of noise among the samples: what a runtime is compared on when it is opened."""
+"""Frames of noise among the samples: a runtime is compared on such when it is opened."""
+BLOCKS = (4, 16, 64)
+"""Sides of squares of random labels, px."""
 
 
 class Told(NamedTuple):
@@ -65,23 +67,22 @@ class Recorder(SerialStepper):
         return self._blank, replace(state, valid=torch.ones_like(state.valid))
 
 
-def calibrate(generator: Painter, streams: Sequence[Stream]) -> dict[str, Any]:
-    """Make and keep the int8 graph of a model; returns what is told of it.
+def calibrate(generator: Painter, streams: Sequence[Stream] = ()) -> dict[str, Any]:
+    """Make and keep the int8 graph of a model; returns what is known of it.
 
-    streams: some dozens of frames in several streams and styles, as the model gets them live; of
-    labels none will do. Raises ModelError where its pictures stray from eager, which is remembered,
-    and without NNCF.
+    streams: some dozens of frames in several streams and styles, as the model gets them live; noise
+    is added, and will do alone for labels. Raises ModelError without NNCF, and where pictures stray
+    from eager, which is remembered.
     """
     started = time.perf_counter()
     graph, store = StepGraph(generator), Store()
-    known = key(graph, "int8")
+    known, random = key(graph, "int8"), [noise(generator.config)]
     with store.building(known):
-        samples = _samples(graph, chain(streams, [noise(generator.config)]))
-        model = _quantised(convert(graph), samples)
-        keep(store, known, model)
-        about = {"frames": sum(map(len, streams)), **_agreement(generator, streams)}
-        if streams and about["worst_db"] < ENOUGH:
-            reason = f"int8 strays from eager: {about}, at least {ENOUGH:.0f} dB are expected"
+        model = _quantised(graph, [*streams, *random])
+        about: dict[str, Any] = {"frames": sum(map(len, streams))}
+        about |= _agreement(graph, model, streams or random)
+        if about["worst_db"] < ENOUGH:
+            reason = f"int8 strays from eager, at least {ENOUGH:.0f} dB are expected: {about}"
             store.quarantine(known, reason)
             raise ModelError(reason)
         about["build_s"] = round(time.perf_counter() - started, 1)
@@ -94,14 +95,25 @@ def noise(shape: GeneratorConfig, frames: int = NOISE) -> list[Told]:
     rng = torch.Generator().manual_seed(1)
     stream: list[Told] = []
     for frame in range(frames):
-        planes = (torch.rand(1, *shape.condition_shape, generator=rng) > 0.97).float()
         if shape.classes:
-            ids = torch.randint(shape.classes, planes[:, 0].shape, generator=rng)
-            planes[:, 0] = ids.float()
-            planes = planes.to(torch.uint8)
+            planes = _blocks(shape, BLOCKS[frame % len(BLOCKS)], rng)
+        else:
+            planes = (torch.rand(1, *shape.condition_shape, generator=rng) > 0.97).float()
         motion = 4 * torch.randn(1, 2, shape.height // 4, shape.width // 4, generator=rng)
         stream.append(Told(planes, torch.eye(shape.styles)[[frame % shape.styles]], motion))
     return stream
+
+
+def _blocks(shape: GeneratorConfig, side: int, rng: torch.Generator) -> Tensor:
+    """Labels in squares, half of them without a tint, uint8 [1, C, H, W]."""
+    channels, height, width = shape.condition_shape
+    size = 1, channels, max(1, height // side), max(1, width // side)
+    planes = torch.randint(256, size, generator=rng)
+    planes[:, 0] %= shape.classes
+    planes[:, EDGES] %= 2
+    plain = torch.rand(planes[:, :1].shape, generator=rng) < 0.5
+    planes[:, EDGES + 1 :] = torch.where(plain, NO_TINT, planes[:, EDGES + 1 :])
+    return F.interpolate(planes.float(), size=(height, width)).to(torch.uint8)
 
 
 @torch.inference_mode()
@@ -120,60 +132,72 @@ def _samples(graph: StepGraph, streams: Iterable[Stream]) -> Iterator[list[Any]]
             yield [x.contiguous().numpy() for x in inputs]
 
 
-def _quantised(model: Any, samples: Iterator[list[Any]]) -> Any:
+def _quantised(graph: StepGraph, streams: Sequence[Stream]) -> Any:
     """Quantise the convolutions between the first and the last ones, nothing else."""
-    library()  # without its telemetry, which NNCF would report to as well
-    try:
-        import nncf
-        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-    except ImportError as error:
-        raise ModelError(f"int8 needs the int8 extra: pip install rotolive[int8] ({error})") from error
-    nncf.set_log_level(logging.ERROR)
+    nncf, model = _nncf(), convert(graph)
+    ranges = importlib.import_module("nncf.quantization.range_estimator")
     inner = _inner(model)
-    others = [op.get_friendly_name() for op in model.get_ordered_ops() if _computes(op)]
+    others = [_name(op) for op in model.get_ordered_ops() if _computes(op)]
+    ignored = [name for name in others if name not in inner]
     with contextlib.redirect_stdout(sys.stderr):
         return nncf.quantize(
             model,
-            nncf.Dataset(samples),
+            nncf.Dataset(_samples(graph, streams)),
             preset=nncf.QuantizationPreset.MIXED,
-            subset_size=sys.maxsize,
-            ignored_scope=nncf.IgnoredScope(
-                names=[name for name in others if name not in inner], validate=False
-            ),
+            subset_size=sum(map(len, streams)),
+            ignored_scope=nncf.IgnoredScope(names=ignored, validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+                activations_range_estimator_params=ranges.RangeEstimatorParametersSet.MINMAX,
                 disable_bias_correction=True,
             ),
         )
+
+
+def _nncf() -> Any:
+    library()  # without its telemetry, by which NNCF would report as well
+    try:
+        nncf = importlib.import_module("nncf")
+    except ImportError as error:
+        raise ModelError(f"int8 is made by NNCF: pip install 'rotolive[int8]' ({error})") from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def _inner(model: Any) -> set[str]:
+    """Names of convolutions that take what another one made, and do not make an output."""
+    behind: set[str] = set()
+    ahead: set[str] = set()
+    ops = model.get_ordered_ops()
+    for op in ops:
+        sources = [value.get_node() for value in op.input_values()]
+        if any(_convolves(source) or _name(source) in behind for source in sources):
+            behind.add(_name(op))
+    for op in reversed(ops):
+        if op.get_type_name() == "Result" or (_name(op) in ahead and not _convolves(op)):
+            ahead |= {_name(value.get_node()) for value in op.input_values()}
+    return {_name(op) for op in ops if _convolves(op)} & behind - ahead
+
+
+def _name(op: Any) -> str:
+    return op.get_friendly_name()
+
+
+def _convolves(op: Any) -> bool:
+    return op.get_type_name() == "Convolution"
 
 
 def _computes(op: Any) -> bool:
     return op.get_type_name() not in ("Parameter", "Constant", "Convert", "Reshape", "Result")
 
 
-def _inner(model: Any) -> set[str]:
-    """Names of convolutions that take what another one made, and do not make an output."""
-    behind: set[str] = set()  # what a convolution leads to
-    found: set[str] = set()
-    for op in model.get_ordered_ops():
-        is_convolution, name = op.get_type_name() == "Convolution", op.get_friendly_name()
-        if any(value.get_node().get_friendly_name() in behind for value in op.input_values()):
-            behind.add(name)
-            found |= {name} if is_convolution else set()
-        elif is_convolution:
-            behind.add(name)
-    ahead: set[str] = set()  # what leads to an output
-    for op in reversed(model.get_ordered_ops()):
-        name = op.get_friendly_name()
-        if op.get_type_name() == "Result" or name in ahead:
-            if op.get_type_name() == "Convolution":
-                found.discard(name)
-            else:
-                ahead |= {value.get_node().get_friendly_name() for value in op.input_values()}
-    return found
-
-
-def _agreement(generator: Painter, streams: Sequence[Stream]) -> dict[str, float]:
-    """Roll the kept graph out over the streams beside eager: dB PSNR of the worst frame, and mean."""
-    stepper = OpenVinoStepper(generator, 1, precision="int8")
-    ...
+@torch.inference_mode()
+def _agreement(graph: StepGraph, model: Any, streams: Iterable[Stream]) -> dict[str, float]:
+    """Roll a graph out beside eager, each with its own state: dB PSNR of the worst, and mean."""
+    engine, found = OpenVinoEngine(model, graph), []
+    for stream in streams:
+        state = graph.inputs[3:]
+        for told, (_, want) in zip(stream, _rolled(graph, stream), strict=True):
+            got, _, *state = engine(*told, *state)
+            error = (got - want).div(2).pow(2).mean()
+            found.append(float(-10 * torch.log10(error.clamp(min=1e-12))))
+    return {"worst_db": round(min(found), 1), "mean_db": round(sum(found) / len(found), 1)}

@@ -1,18 +1,18 @@
-"""OpenVINO on the CPU: one compiled graph, explicit state in and out."""
+"""OpenVINO on the CPU: slots in turns through one compiled graph."""
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import ModelError
 from ..generator import Output, Painter, State
 from .graph import StepGraph
-from .openvino_graph import key, library, open_graph, read
+from .openvino_graph import OpenVinoEngine, key, open_graph, read
 from .stepper import SerialStepper
 from .store import Store
 
 PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+INT8 = "int8"
 
 
 class OpenVinoStepper(SerialStepper):
@@ -27,46 +27,32 @@ class OpenVinoStepper(SerialStepper):
     ) -> None:
         """precision: f32, bf16, int8, or None for what the processor does best without int8.
 
-        Raises ModelError for int8 of a model that was not calibrated.
+        Raises ModelError for int8 of a model that was not calibrated, see `calibrate`.
         """
         super().__init__(generator, slots)
-        core, graph = library().Core(), StepGraph(generator)
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-        if precision == "int8":
-            model = _calibrated(core, graph)
+        graph = StepGraph(generator)
+        if precision == INT8:
+            self._engine = OpenVinoEngine(_calibrated(graph), graph, threads)
         else:
-            model = open_graph(core, graph)
-            settings |= {"INFERENCE_PRECISION_HINT": precision} if precision else {}
-        compiled = core.compile_model(model, "CPU", settings)
-        used = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
-        self.name = f"openvino-{'int8' if precision == 'int8' else used}"
-        self.info.precision = "int8" if precision == "int8" else PRECISIONS.get(used, used)
-        self._request = compiled.create_infer_request()
-        self._share = library().Tensor
-        self._outputs_like = graph.outputs
+            self._engine = OpenVinoEngine(open_graph(graph), graph, threads, precision)
+        used = INT8 if precision == INT8 else self._engine.precision
+        self.name = f"openvino-{used}"
+        self.info.precision = PRECISIONS.get(used, used)
 
     def _step_one(
         self, condition: Tensor, style: Tensor, motion: Tensor, state: State
     ) -> tuple[Output, State]:
-        """What comes is read where it lies, and what is made is written where it stays."""
-        inputs = [x.contiguous() for x in (condition, style, motion, *state.tensors)]
-        outputs = [torch.empty_like(x) for x in self._outputs_like]
-        for i, tensor in enumerate(inputs):
-            self._request.set_input_tensor(i, self._share(tensor.numpy(), shared_memory=True))
-        for i, tensor in enumerate(outputs):
-            self._request.set_output_tensor(i, self._share(tensor.numpy(), shared_memory=True))
-        self._request.infer()
-        image, alpha, *following = outputs
+        image, alpha, *following = self._engine(condition, style, motion, *state.tensors)
         return Output(image, alpha), State.of(following)
 
 
-def _calibrated(core: Any, graph: StepGraph) -> Any:
-    found = read(core, Store(), key(graph, "int8"))
-    if found is None:
-        raise ModelError(
-            "this model was not calibrated for int8 on this machine; `rotolive compile MODEL "
-            "--runtime openvino-int8` does it"
-        )
-    return found
+def _calibrated(graph: StepGraph) -> Any:
+    store, known = Store(), key(graph, INT8)
+    found = read(store, known)
+    if found is not None:
+        return found
+    raise ModelError(
+        store.refused(known)
+        or "this model was not calibrated for int8 on this machine; `rotolive compile MODEL "
+        "--runtime openvino-int8` does it"
+    )

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from .graph import StepGraph
@@ -45,27 +46,61 @@ def key(graph: StepGraph, numbers: str) -> dict[str, Any]:
     }
 
 
-def open_graph(core: Any, graph: StepGraph) -> Any:
+class OpenVinoEngine:
+    """A graph compiled for the CPU, called as the step it was made from."""
+
+    def __init__(
+        self,
+        model: Any,
+        graph: StepGraph,
+        threads: int | None = None,
+        precision: str | None = None,
+    ) -> None:
+        """precision: f32 or bf16; None for what the processor does best."""
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = threads
+        if precision:
+            settings["INFERENCE_PRECISION_HINT"] = precision
+        compiled = library().Core().compile_model(model, "CPU", settings)
+        self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+        self._request = compiled.create_infer_request()
+        self._share = library().Tensor
+        self._like = graph.outputs
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """What comes is read where it lies, and what is made is written where it stays."""
+        given = [x.contiguous() for x in inputs]
+        made = tuple(torch.empty_like(x) for x in self._like)
+        for i, tensor in enumerate(given):
+            self._request.set_input_tensor(i, self._share(tensor.numpy(), shared_memory=True))
+        for i, tensor in enumerate(made):
+            self._request.set_output_tensor(i, self._share(tensor.numpy(), shared_memory=True))
+        self._request.infer()
+        return made
+
+
+def open_graph(graph: StepGraph) -> Any:
     """Read what an earlier start converted, or convert and keep: milliseconds against seconds."""
     store, known = Store(), key(graph, "float")
-    found = read(core, store, known)
+    found = read(store, known)
     if found is not None:
         return found
     with store.building(known):
-        found = read(core, store, known)
+        found = read(store, known)
         if found is None:
             found = convert(graph)
             keep(store, known, found)
     return found
 
 
-def read(core: Any, store: Store, known: Mapping[str, Any]) -> Any:
+def read(store: Store, known: Mapping[str, Any]) -> Any:
     """Return the graph that is kept under a key, None if there is none of use."""
     entry = store.get(known)
     if entry is None:
         return None
     try:
-        return core.read_model(entry.path(XML))
+        return library().Core().read_model(entry.path(XML))
     except RuntimeError as error:
         log.warning("a kept graph is made anew: %s", error)
         return None
