@@ -159,7 +159,7 @@ def _nncf() -> Any:
         nncf = importlib.import_module("nncf")
     except ImportError as error:
         raise ModelError(f"int8 is made by NNCF: pip install 'rotolive[int8]' ({error})") from error
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
 
 
