@@ -145,8 +145,10 @@ class Painter(nn.Module, ABC):
 
     def shown(self, image: Tensor) -> Output:
         """What a viewer gets of premultiplied RGBA [B, 4, H, W]."""
-        picture = self.over_backdrop(image) if self.config.backdrop else image[:, :3]
-        return Output(picture * 2 - 1, image[:, 3:])
+        size, (rgb, alpha) = image.shape[2:], image.flatten(2).split([3, 1], 1)
+        if self.config.backdrop:
+            rgb = rgb + (1 - alpha) * self.backdrop_for(image).flatten(2)
+        return Output((rgb * 2 - 1).unflatten(2, size), alpha.unflatten(2, size))
 
     def over_backdrop(self, image: Tensor) -> Tensor:
         """Composite premultiplied RGBA [B, 4, H, W] over the backdrop: RGB."""

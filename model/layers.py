@@ -93,6 +93,6 @@ def warp(image: Tensor, flow: Tensor, grid: Tensor) -> Tensor:
     """
     height, width = image.shape[-2:]
     x, y = (grid + flow.float()).unbind(1)
-    where = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], -1)
+    where = torch.stack([x * (2 / width) - 1, y * (2 / height) - 1], 1).permute(0, 2, 3, 1)
     sampled = F.grid_sample(image.float(), where, padding_mode="border", align_corners=False)
     return sampled.to(image.dtype)
