@@ -13,7 +13,7 @@ const $ = (id) => document.getElementById(id);
 const LOOK_MS = 1000;
 const COMMANDS = ['rotolive engine panda3d', 'rotolive engine vizdoom'];
 
-const app = { name: null, scene: null, stop: () => {}, wanted: new URLSearchParams(location.search).get('stream') };
+const app = { name: null, scene: null, asked: 0, stop: () => {}, wanted: new URLSearchParams(location.search).get('stream') };
 const edits = new Edits($('subject'), $('target'), $('edits'), (wish) => ask(wish));
 
 function setState(state, text) {
@@ -27,11 +27,13 @@ function setState(state, text) {
 const scene = (name) => `api/sessions/${encodeURIComponent(name)}/scene`;
 
 async function ask(wish) {
+  app.asked += 1;
   try {
     show(await sendJson('PATCH', scene(app.name), wish));
   } catch (error) {
     say(error.message, true);
   }
+  app.asked += 1;
 }
 
 // ---- which stream
@@ -42,7 +44,10 @@ async function look() {
   if (names.join() !== [...$('streams').options].map((option) => option.value).join()) listStreams(names);
   if (app.name && !names.includes(app.name)) leave(`${app.name} is gone.`);
   if (!app.name && names.length) enter(names.includes(app.wanted) ? app.wanted : names[0]);
-  if (app.name) show(await getJson(scene(app.name)));
+  if (!app.name) return;
+  const { asked } = app;
+  const found = await getJson(scene(app.name));
+  if (asked === app.asked) show(found); // else it may be from before our own change
 }
 
 function listStreams(names) {
