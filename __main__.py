@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 from .model.arguments import (
     Model,
     Positional,
-    Runtime,
     at_least,
     check_folder_of,
     show,
@@ -23,6 +22,7 @@ from .model.arguments import (
 )
 from .model.commands import models
 from .model.errors import InputError, RotoliveError, missing_library
+from .model.info import Runtime
 from .nodes.commands import engine
 from .training.commands import evaluate, prepare, synth, train
 
@@ -186,7 +186,8 @@ def render(
         style: Which of the model's styles; `rotolive models` lists them.
         mirror: Flip the input and swap left and right.
         runtime: How the generator runs.
-        classes: Names of the label ids, in their order: sky,building,... or a file of one a line.
+        classes: Names of the label ids, in their order: sky,building,... or a file, JSON or of one
+            a line.
         mapping: A class onto one of the model's, such as ute=car.
         fps: Of the label images.
     """
@@ -215,8 +216,9 @@ def render(
 def _labels(
     folder: Path, model: "LiveModel", classes: str | None, mapping: tuple[str, ...], fps: float
 ) -> "LabelFiles":
+    from .model.condition.labels.files import read_names
     from .stream.engine import parse_mapping
-    from .stream.label_files import LabelFiles, read_names
+    from .stream.label_files import LabelFiles
 
     if not model.classes:
         raise InputError(f"{folder} is a folder; {model.name} takes a video")

@@ -4,24 +4,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from .errors import InputError
 
 Positional = tyro.conf.Positional
-Runtime = Literal[
-    "auto",
-    "eager",
-    "openvino",
-    "openvino-f32",
-    "openvino-bf16",
-    "openvino-int8",
-    "inductor",
-    "cuda",
-    "tensorrt",
-]
 Model = Annotated[str, tyro.conf.arg(help="A bundled model's name or a package's path.")]
 
 

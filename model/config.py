@@ -115,27 +115,14 @@ def live(condition_channels: int, styles: int, *, parts: int = 0) -> GeneratorCo
 
 def base(condition_channels: int, styles: int, *, parts: int = 0) -> GeneratorConfig:
     """About 50 GFLOP a frame at 512x512: a GPU."""
-    return GeneratorConfig(
-        condition_channels=condition_channels,
-        styles=styles,
-        parts=parts,
-        width=512,
-        height=512,
-        channels=128,
-    )
+    shape = live(condition_channels, styles, parts=parts)
+    return replace(shape, width=512, height=512, channels=128)
 
 
 def hd(condition_channels: int, styles: int, *, parts: int = 0) -> GeneratorConfig:
     """About 50 GFLOP a frame at 2048x1024: two finer stages around `live` at 512x256."""
-    return GeneratorConfig(
-        condition_channels=condition_channels,
-        styles=styles,
-        parts=parts,
-        width=2048,
-        height=1024,
-        stages=2,
-        backdrop=False,
-    )
+    shape = live(condition_channels, styles, parts=parts)
+    return replace(shape, width=2048, height=1024, stages=2, backdrop=False)
 
 
 PRESETS = {"nano": nano, "live": live, "base": base, "hd": hd}

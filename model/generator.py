@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from .condition.labels.packing import OFFSETS, SCALES
 from .config import GeneratorConfig
-from .layers import RESIDUAL_SCALE, Stage, conv, enlarged, look_up, pixel_grid, warp
+from .layers import RESIDUAL_SCALE, Stage, conv, enlarged, look_up, pixel_grid, unshuffled, warp
 
 CODE = 32
 EMBEDDING = 8
@@ -82,6 +82,8 @@ class Painter(nn.Module, ABC):
 
     parts: nn.Conv2d | None
     grid: Tensor
+    offsets: Tensor
+    scales: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -91,6 +93,8 @@ class Painter(nn.Module, ABC):
         backdrop = torch.zeros(1, 3, *still)
         self.backdrop = nn.Parameter(backdrop, requires_grad=config.backdrop)
         self.register_buffer("grid", pixel_grid(height, width), persistent=False)
+        for name, numbers in (("offsets", OFFSETS), ("scales", SCALES)):
+            self.register_buffer(name, torch.tensor(numbers)[:, None, None], persistent=False)
 
     @abstractmethod
     def initial_state(
@@ -130,14 +134,11 @@ class Painter(nn.Module, ABC):
 
     forward = step
 
-    @staticmethod
-    def _unpacked(condition: Tensor, dtype: torch.dtype) -> Tensor:
+    def _unpacked(self, condition: Tensor, dtype: torch.dtype) -> Tensor:
         """Planes of labels as numbers, see `condition.labels.packing`."""
         if condition.dtype != torch.uint8:
             return condition
-        planes = condition.to(dtype).split(1, 1)
-        scaled = zip(planes, OFFSETS, SCALES, strict=True)
-        return torch.cat([(plane - offset) * scale for plane, offset, scale in scaled], 1)
+        return ((condition.float() - self.offsets) * self.scales).to(dtype)
 
     def grid_for(self, image: Tensor) -> Tensor:
         """Return the pixel grid; training may run on crops, so it follows the picture's size."""
@@ -218,8 +219,8 @@ class Generator(Painter):
         told = torch.zeros_like(previous[:, :2]) if motion is None else enlarged(motion)
         blended = self.config.memory == "blended"
         aligned = warp(previous, told, self.grid_for(previous)) if blended else previous
-        condition, detail = self._planes(condition)
-        x = self._features(condition, self.style(style), aligned, remembered)
+        planes, detail = self._planes(condition)
+        x = self._features(planes, self.style(style), aligned, remembered)
 
         fine = F.relu(F.pixel_shuffle(self.up_2(x), 2) + detail)  # [B, C/2, H/2, W/2]
         painted, mask = torch.sigmoid(F.pixel_shuffle(self.paint(fine), 2)).split([4, 1], 1)
@@ -228,18 +229,25 @@ class Generator(Painter):
         moved = warp(previous, flow, self.grid_for(previous))
         image = moved + mask * (painted - moved) if blended else painted
 
-        following = State(image, self.previous_condition(condition), torch.ones_like(state.valid))
+        features = unshuffled(self.previous_condition, planes, self._cell)
+        following = State(image, features, torch.ones_like(state.valid))
         return self.shown(image), following, Details(painted, mask, flow, x)
 
     def _planes(self, condition: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Planes at 1/4 resolution, and of labels what is added at 1/2, where edges are sharper."""
+        """Planes, and of labels what is added at 1/2, where edges are sharper."""
         if self.classes is None or self.detail is None:
             return condition, 0.0
         planes = torch.cat(look_up(self.classes, condition), 1)
-        return F.pixel_unshuffle(planes, 4), self.detail(F.pixel_unshuffle(planes, 2))
+        return planes, unshuffled(self.detail, planes, 2)
 
-    def _features(self, condition: Tensor, code: Tensor, previous: Tensor, old: Tensor) -> Tensor:
-        seen = self.condition(condition) + self.previous_image(F.pixel_unshuffle(previous, 4)) + old
+    @property
+    def _cell(self) -> int:
+        """Pixels of a condition's planes to each at 1/4 resolution, along a side."""
+        return 1 if self.classes is None else 4
+
+    def _features(self, planes: Tensor, code: Tensor, previous: Tensor, old: Tensor) -> Tensor:
+        told = unshuffled(self.condition, planes, self._cell)
+        seen = told + unshuffled(self.previous_image, previous, 4) + old
         skip_4 = self.stage_4(F.relu(seen), code)  # [B, C, H/4, W/4]
         skip_8 = self.stage_8(F.relu(self.down_8(skip_4)), code)  # [B, 2C, H/8, W/8]
         deep = self.stage_16(F.relu(self.down_16(skip_8)), code)  # [B, 4C, H/16, W/16]

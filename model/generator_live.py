@@ -1,6 +1,5 @@
 """A generator package as the live path sees it."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,11 +13,15 @@ from .condition.pose.conditioner import PoseConditioner
 from .condition.pose.draw import CHANNELS as LIMBS
 from .condition.pose.motion import motion_between
 from .condition.pose.skeleton import Measures
+from .condition.sketch.conditioner import SketchConditioner
+from .condition.sketch.lines import CHANNELS as LINES
+from .condition.sketch.lines import check_settings
 from .errors import ModelError
-from .info import Progress, RuntimeInfo, silent
+from .info import RuntimeInfo
 from .live import LiveModel, Picture, Request
-from .package import Card, Package, load
-from .runtime import StepInput, Stepper, open_stepper
+from .optical_flow import seen_motion
+from .package import Card, Package
+from .runtime import StepInput, Stepper
 
 FURTHEST_GAP = 8
 """Frames over which an engine's motion is taken to go on as it is."""
@@ -48,25 +51,6 @@ class GeneratorModel(LiveModel):
             self._condition, self._style, self._motion = (x.pin_memory() for x in told)
         self._last: list[Request | None] = [None] * self.slots
 
-    @classmethod
-    def open(
-        cls,
-        name: str,
-        *,
-        slots: int = 4,
-        runtime: str = "auto",
-        threads: int | None = None,
-        wait: bool = True,
-        progress: Progress = silent,
-    ) -> "GeneratorModel":
-        """Load a package by name or path and choose its runtime, see `live.open_model`."""
-        package = load(name)
-        threads = threads or min(4, max(1, (os.cpu_count() or 2) - 1))
-        stepper = open_stepper(
-            package.generator(), slots, runtime, threads, wait=wait, progress=progress
-        )
-        return cls(package, stepper)
-
     @property
     def batch(self) -> int:
         return self._stepper.batch
@@ -76,9 +60,11 @@ class GeneratorModel(LiveModel):
         return self._stepper.info
 
     def conditioner(self, *, mirror: bool) -> Conditioner:
-        if self._measures is None:
+        if self._measures is not None:
+            return PoseConditioner(self._measures, self.width // 4, self.height // 4, mirror=mirror)
+        if self.classes:
             return LabelConditioner(self.classes, self.width, self.height, self._tints)
-        return PoseConditioner(self._measures, self.width // 4, self.height // 4, mirror=mirror)
+        return SketchConditioner(self.width, self.height, mirror=mirror)
 
     def step(self, requests: Sequence[Request]) -> list[Picture]:
         active = torch.zeros(self.slots, dtype=torch.bool)
@@ -116,6 +102,8 @@ class GeneratorModel(LiveModel):
         if request.seen.motion is not None:
             gap = min(max(request.seq - before.seq, 1), FURTHEST_GAP)
             return torch.from_numpy(request.seen.motion) * gap
+        if request.seen.picture is not None and before.seen.picture is not None:
+            return torch.from_numpy(seen_motion(request.seen.picture, before.seen.picture))
         if request.seen.points is None or before.seen.points is None:
             return torch.zeros(())
         size = self.width // 4, self.height // 4
@@ -132,7 +120,10 @@ class GeneratorModel(LiveModel):
 
 
 def _domain(card: Card) -> tuple[Measures | None, tuple[str, ...]]:
-    """The bones of a pose model, or the classes of a labels model. Raises ModelError."""
+    """The bones of a pose model, the classes of a labels model: none of both of a sketch model.
+
+    Raises ModelError.
+    """
     shape = card.generator
     if card.condition == "pose" and shape.condition_channels == LIMBS and not shape.classes:
         return Measures.from_dict(card.condition_settings), ()
@@ -141,4 +132,7 @@ def _domain(card: Card) -> tuple[Measures | None, tuple[str, ...]]:
         if 0 < len(classes) == shape.classes:
             return None, classes
         raise ModelError(f"{card.name} names {len(classes)} classes and has {shape.classes}")
+    if card.condition == "sketch" and shape.condition_channels == LINES and not shape.classes:
+        check_settings(card.condition_settings)
+        return None, ()
     raise ModelError(f"{card.name}: this build cannot make its condition {card.condition}")

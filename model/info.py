@@ -2,7 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
+Runtime = Literal[
+    "auto",
+    "eager",
+    "openvino",
+    "openvino-f32",
+    "openvino-bf16",
+    "openvino-int8",
+    "inductor",
+    "cuda",
+    "tensorrt",
+]
+"""eager: PyTorch on the CPU in float32; cuda: PyTorch on the GPU in float16, as one CUDA graph."""
 Progress = Callable[[str, int, int], None]
 """Told what is being made, how many parts of it are done, and of how many."""
 

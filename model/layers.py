@@ -56,14 +56,25 @@ def conv(inputs: int, outputs: int, size: int, *, stride: int = 1, scale: float 
     return layer
 
 
+def unshuffled(layer: nn.Conv2d, x: Tensor, scale: int) -> Tensor:
+    """`layer(pixel_unshuffle(x, scale))` of a layer whose stride is its size, as one convolution.
+
+    Moving pixels into channels first costs as much as the convolution itself.
+    """
+    outputs, inputs, size, _ = layer.weight.shape
+    apart = layer.weight.view(outputs, inputs // scale**2, scale, scale, size, size)
+    together = apart.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
+    return F.conv2d(x, together, layer.bias, stride=size * scale)
+
+
 def look_up(classes: nn.Embedding, condition: Tensor) -> tuple[Tensor, Tensor]:
     """Ids and other planes [B, C, H, W] -> numbers of the ids [B, E, H, W], the other planes.
 
     Every class is looked up, not convolved one-hot.
     """
     ids, others = condition[:, 0].long(), condition[:, 1:]
-    found = classes(ids).permute(0, 3, 1, 2)
-    return found, others.to(found.dtype)
+    found = classes.weight.t().index_select(1, ids.flatten())
+    return found.unflatten(1, ids.shape).transpose(0, 1), others.to(found.dtype)
 
 
 def enlarged(small: Tensor, scale: int = 4) -> Tensor:

@@ -1,18 +1,19 @@
 """A model as the live path sees it: a conditioner per session, one batched step for them all."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .condition import Conditioner, Observation, Planes, centre_crop, plane
+from .condition import Conditioner, Observation, Planes, plane
 from .condition.labels.classes import STREET
 from .condition.labels.conditioner import PaletteConditioner
 from .errors import InputError
 from .info import Progress, RuntimeInfo, silent
+from .picture import fitted
 from .video import TimedPicture
 
 
@@ -110,13 +111,8 @@ class IdentityConditioner:
         self._mirror = mirror
 
     def observe(self, planes: Planes, time_s: float) -> Observation:
-        rgb = plane(planes, "rgb")
-        height, width = rgb.shape[:2]
-        x, y, w, h, _ = centre_crop(width, height, self._size)
-        picture = cv2.resize(rgb[y : y + h, x : x + w], self._size, interpolation=cv2.INTER_AREA)
-        if self._mirror:
-            picture = picture[:, ::-1]
-        return Observation(condition=np.ascontiguousarray(picture))
+        picture = fitted(plane(planes, "rgb"), self._size, mirror=self._mirror)
+        return Observation(condition=picture)
 
     def set_style(self, index: int) -> None:
         """A condition is the same in all styles."""
@@ -181,7 +177,12 @@ def open_model(
     if name == "palette":
         return PaletteModel(slots)
     from .generator_live import GeneratorModel
+    from .package import load
+    from .runtime import open_stepper
 
-    return GeneratorModel.open(
-        name, slots=slots, runtime=runtime, threads=threads, wait=wait, progress=progress
+    package = load(name)
+    threads = threads or min(4, max(1, (os.cpu_count() or 2) - 1))
+    stepper = open_stepper(
+        package.generator(), slots, runtime, threads, wait=wait, progress=progress
     )
+    return GeneratorModel(package, stepper)

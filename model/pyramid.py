@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .config import GeneratorConfig
 from .generator import CODE, EMBEDDING, Details, Generator, Output, Painter, State
-from .layers import RESIDUAL_SCALE, Stage, conv, enlarged, look_up, speckle, warp
+from .layers import RESIDUAL_SCALE, Stage, conv, enlarged, look_up, speckle, unshuffled, warp
 
 FURTHEST = 4.0
 """Largest correction of a stage's motion, in pixels of its own."""
@@ -80,13 +80,14 @@ class FineStage(nn.Module):
         known = enlarged(told.motion + correction)
         aligned = warp(previous, known, told.grid) if blended else previous
         seen = self._seen(told, aligned)
-        x = self.seen(seen) + self.below(F.pixel_unshuffle(below.image, 2)) + self._deep(deep, seen)
+        x = unshuffled(self.seen, seen, 2) + unshuffled(self.below, below.image, 2)
+        x = x + _doubled(self.deep(deep), x.shape[-1] // deep.shape[-1])
         if self.condition is not None:
             x = x + self.condition(told.condition)
         features = F.relu(self.stage(F.relu(x), self.style(style)))
 
         half = F.pixel_shuffle(self.up_2(features), 2)
-        fine = F.relu(half + self.detail(seen))  # [B, C/2, H/2, W/2]
+        fine = F.relu(half + unshuffled(self.detail, seen, 2))  # [B, C/2, H/2, W/2]
         change, doubt = F.pixel_shuffle(self.paint(fine), 2).split([4, 1], 1)
         painted = (_doubled(below.image) + change).clamp(0, 1)
         likely = _doubled(below.mask).clamp(CERTAIN, 1 - CERTAIN)
@@ -99,14 +100,10 @@ class FineStage(nn.Module):
         return Layer(image, mask, correction + own, painted, flow, features)
 
     def _seen(self, told: Told, aligned: Tensor) -> Tensor:
-        """What has full resolution, memory, noise and labels, unshuffled to 1/2."""
+        """What has full resolution: memory, noise and labels."""
         planes = look_up(self.classes, told.condition) if self.classes is not None else ()
         noise = told.noise.to(aligned.dtype).expand(len(aligned), -1, -1, -1)
-        return F.pixel_unshuffle(torch.cat([*planes, aligned, noise], 1), 2)
-
-    def _deep(self, deep: Tensor, seen: Tensor) -> Tensor:
-        """What the generator in the middle knows, at 1/4 of this size."""
-        return _doubled(self.deep(deep), seen.shape[-1] // 2 // deep.shape[-1])
+        return torch.cat([*planes, aligned, noise], 1)
 
 
 class Pyramid(Painter):

@@ -6,7 +6,7 @@ from ..model.generator_live import GeneratorModel
 from ..model.live import Request
 from ..model.package import load
 from ..model.runtime.calibrate import Recorder, Stream
-from .scale_bench import conditions
+from .conditions import conditions
 
 STYLES, FRAMES = 3, 24
 """Styles that are recorded, and frames of each."""

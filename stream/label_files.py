@@ -9,27 +9,8 @@ from numpy.typing import NDArray
 
 from ..model.condition import Planes
 from ..model.condition.labels.classes import match
+from ..model.condition.labels.files import LOSSLESS, label_images
 from ..model.errors import InputError
-
-LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
-MARK = "label"
-"""Where some files have this in their names, the others are taken for something else."""
-
-
-def read_names(text: str) -> tuple[str, ...]:
-    """Class names in id order: from a file of one a line, or from "road,car,...".
-
-    Raises InputError.
-    """
-    path = Path(text)
-    try:
-        found = path.read_text().splitlines() if path.is_file() else text.split(",")
-    except (OSError, UnicodeError) as error:
-        raise InputError(f"{text} holds no class names: {error}") from error
-    names = tuple(name.strip() for name in found if name.strip())
-    if not names:
-        raise InputError(f"{text!r} names no classes; give them in the order of their ids")
-    return names
 
 
 class LabelFiles:
@@ -49,8 +30,7 @@ class LabelFiles:
     ) -> None:
         self.fps, self._names = fps, tuple(names)
         self._table = match(names, known, mapping)
-        images = sorted(p for p in folder.iterdir() if p.suffix.lower() in LOSSLESS)
-        self._paths = [p for p in images if MARK in p.stem.lower()] or images
+        self._paths = label_images(folder)
         if not self._paths:
             raise InputError(
                 f"{folder} holds no label images; {', '.join(LOSSLESS)} are read (lossy pictures "

@@ -3,8 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..model.condition import Observation, Planes
+from ..model.condition import Observation
 from ..model.live import LiveModel, Picture, Request, open_model
+from .conditions import FPS, conditions
 from .protocol import Frame
 from .renderer import Job, Renderer, Seat
-from .sources import read_clip
 from .stats import percentiles
 
-FPS = 30
 SLOTS, SLOTS_GPU = 8, 128
 """That a model is opened with: more sessions than these are not tried."""
 LEAST_SHARE = 0.98
@@ -32,9 +30,6 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 LEAST_S, LEAST_TURNS = 0.5, 5
 APART = 7
 """Frames of the loop between two sessions."""
-CLIP_FRAMES = 45
-BLOCK, AROUND = 16, 16
-"""Pixels of a synthetic block of labels, and frames in which all pass by once."""
 Row = dict[str, Any]
 
 
@@ -71,37 +66,6 @@ def bench_scale(
         "seconds": round(time.monotonic() - began, 1),
         **figures,
     }
-
-
-def conditions(model: LiveModel, video: str | Path) -> list[Observation]:
-    """What the model's conditioner makes of a clip, or of labels; played in a loop, it moves on."""
-    planes = passing(model) if model.classes else clip(video)
-    with closing(model.conditioner(mirror=False)) as conditioner:
-        return [conditioner.observe(frame, t / FPS) for t, frame in enumerate(planes)]
-
-
-def clip(video: str | Path) -> Iterator[Planes]:
-    """Yield the first frames of a video, there and back."""
-    for picture in read_clip(video, frames=CLIP_FRAMES):
-        yield {"rgb": picture}
-
-
-def passing(model: LiveModel) -> Iterator[Planes]:
-    """Yield planes of blocks that pass by to the left, with their motion."""
-    rng = np.random.default_rng(0)
-    grid = model.height // BLOCK, model.width // BLOCK
-    step = model.width // AROUND
-    blocks = {
-        "label": rng.integers(len(model.classes), size=grid).astype(np.uint8),
-        "instance": np.arange(1, 1 + grid[0] * grid[1], dtype=np.uint32).reshape(grid),
-        "depth": rng.uniform(2, 100, grid).astype(np.float32),
-    }
-    planes = {name: plane.repeat(BLOCK, 0).repeat(BLOCK, 1) for name, plane in blocks.items()}
-    motion = np.zeros((2, model.height, model.width), np.float32)
-    motion[0] = step
-    for t in range(AROUND):
-        rolled = {name: np.roll(plane, -t * step, 1) for name, plane in planes.items()}
-        yield {**rolled, "motion": motion}
 
 
 def measure(model: LiveModel, seen: Sequence[Observation], until: float) -> Row:

@@ -8,21 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.condition import Observation
 from ..model.live import LiveModel, Request
 from .bench import resident_mb
-from .sources import read_clip
+from .conditions import CLIP_FRAMES, clip, observed
 
-FRAMES = 45
-"""Of the clip; a loop is these there and back."""
-FPS = 30.0
 LOOPS = 3
 """The first fills caches, the second is remembered, the last is compared with it."""
 ALIKE_DB = 99.0
 
 
 def bench_soak(
-    model: LiveModel, video: str | Path, seconds: float = 20.0, frames: int = FRAMES
+    model: LiveModel, video: str | Path, seconds: float = 20.0, frames: int = CLIP_FRAMES
 ) -> dict[str, Any]:
     """Paint a clip's first frames back and forth for `seconds`, and at least three times.
 
@@ -30,7 +26,7 @@ def bench_soak(
     loops, rss_growth_mb since the second loop, and of the last loop against the second: drift_db
     (PSNR; 99 when alike), worst_db of any frame, and mean_change [0..255].
     """
-    seen = _observations(model, video, frames)
+    seen = observed(model, clip(video, frames))
     style = model.style(0)
     early = np.zeros((len(seen), model.height, model.width, 3), np.uint8)
     late = np.ones_like(early)
@@ -75,15 +71,3 @@ def compare(early: NDArray[np.uint8], late: NDArray[np.uint8]) -> dict[str, floa
 def psnr(square: float) -> float:
     """PSNR [dB] of a mean squared error of 0..255 pictures."""
     return round(min(ALIKE_DB, float(20 * np.log10(255) - 10 * np.log10(square + 1e-12))), 2)
-
-
-def _observations(model: LiveModel, video: str | Path, frames: int) -> list[Observation]:
-    """What the conditioner makes of a clip, played once from its first frame."""
-    conditioner = model.conditioner(mirror=False)
-    try:
-        return [
-            conditioner.observe({"rgb": picture}, t / FPS)
-            for t, picture in enumerate(read_clip(video, frames=frames))
-        ]
-    finally:
-        conditioner.close()

@@ -11,6 +11,13 @@ WIDTH, HEIGHT, FRAMES, SPEED = 128, 64, 12, 4
 ID = {name: i for i, name in enumerate(STREET)}
 
 
+def write_clips(folder: Path) -> Path:
+    """A data set: a clip of each style."""
+    for style in range(2):
+        write_clip(folder / f"{style:05d}", style)
+    return folder
+
+
 def write_clip(folder: Path, style: int) -> None:
     """A wall with a window and a car before it, all moving left by SPEED pixels a frame."""
     folder.mkdir(parents=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_label_training import write_clip
+from scenes import write_clips
 from torch.nn import functional as F
 
 from rotolive.model import package
@@ -29,6 +29,7 @@ from rotolive.training.evaluate import (
 from rotolive.training.losses import same_thing
 from rotolive.training.report import MEANINGS, write_report
 from rotolive.training.run import train
+from rotolive.training.stlpips import ShiftTolerantDistance, weights
 from rotolive.training.synthetic.clips import synth_actor
 
 SIZE = 64
@@ -162,8 +163,7 @@ def test_the_command_writes_figures_and_a_page(held_out: Path, tmp_path: Path) -
 
 
 def test_scenes_are_scored_with_and_without_motion(tmp_path: Path) -> None:
-    for style in range(2):
-        write_clip(tmp_path / "data" / f"{style:05d}", style)
+    write_clips(tmp_path / "data")
     plain = replace(smoke(), steps=2, crop=64, weights=LossWeights(perceptual=0))
     model = package.load(train(tmp_path / "data", tmp_path / "run", plain, name="toy"))
     figures, evaluation = evaluate(model, tmp_path / "data", frames=8, drift=10)
@@ -174,3 +174,35 @@ def test_scenes_are_scored_with_and_without_motion(tmp_path: Path) -> None:
     assert rows[MODEL]["true_warping_error"] < rows[COPY]["psnr"]
     page = write_report(tmp_path / "report", figures, evaluation).read_text()
     assert "by its own flow" in page and "joints" not in page
+
+
+def test_a_model_beside_is_scored_as_it_is_by_itself(tmp_path: Path) -> None:
+    data = write_clips(tmp_path / "data")
+    plain = replace(smoke(), steps=2, crop=64, weights=LossWeights(perceptual=0))
+    still = replace(plain, without=("recurrence",), seed=1)
+    model, other = (
+        package.load(train(data, tmp_path / name, config, name=name))
+        for name, config in (("toy", plain), ("still", still))
+    )
+    figures, evaluation = evaluate(model, data, frames=6, beside=[other])
+    alone, _ = evaluate(other, data, frames=6)
+    assert figures["rows"]["still"] == alone["rows"][MODEL] != figures["rows"][MODEL]
+    assert alone["rows"][MODEL] == alone["rows"][FORGETFUL]
+    page = write_report(tmp_path / "report", figures, evaluation).read_text()
+    assert "truth, model, still" in page
+    with pytest.raises(InputError, match="names of their own"):
+        evaluate(model, data, beside=[other, other])
+    with pytest.raises(InputError, match="dancer is of other data than toy: its condition"):
+        evaluate(model, data, beside=[package.load("dancer")])
+
+
+def test_st_lpips_minds_blur_and_noise_more_than_a_shift() -> None:
+    path = weights()
+    assert path is not None, "the dev group has the weights"
+    distance = ShiftTolerantDistance(path)
+    picture = F.interpolate(texture(), (64, 64), mode="bilinear") * 2 - 1
+    noisy = picture + 0.2 * torch.randn(picture.shape)
+    others = [picture, picture.roll(1, 3), F.avg_pool2d(picture, 9, 1, 4), noisy]
+    with torch.no_grad():
+        same, shifted, blurred, disturbed = (float(distance(picture, x)) for x in others)
+    assert same == 0 < 3 * shifted < min(blurred, disturbed)

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from rotolive.model.condition.labels.classes import STREET, UnknownClasses
+from rotolive.model.condition.labels.files import read_classes, read_names
 from rotolive.model.condition.labels.palette import palette
 from rotolive.model.errors import InputError
 from rotolive.model.live import PaletteModel
 from rotolive.model.video import VideoReader
-from rotolive.stream.label_files import LabelFiles, read_names
+from rotolive.stream.label_files import LabelFiles
 from rotolive.stream.render import render, render_labels
 
 NAMES = ("Sky", "Road", "Tree")
@@ -74,5 +75,24 @@ def test_a_video_of_labels_is_refused_with_the_reason(tmp_path: Path) -> None:
 def test_names_come_from_a_line_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("sky\nroad \n\ntree\n")
     assert read_names(str(tmp_path / "names.txt")) == read_names("sky, road,tree")
+    assert len(read_names(",".join(f"class {i}" for i in range(100)))) == 100
     with pytest.raises(InputError, match="names no classes"):
         read_names(" , ")
+    with pytest.raises(InputError, match="No such file"):
+        read_names(str(tmp_path / "other.json"))
+
+
+def test_names_and_colours_come_from_json(tmp_path: Path) -> None:
+    path = tmp_path / "names.json"
+    path.write_text('["sky", "road"]')
+    assert read_classes(str(path)) == (("sky", "road"), ())
+    path.write_text('{"road": [128, 64, 128], "sky": [70, 130, 180]}')
+    assert read_classes(str(path)) == (("road", "sky"), ((128, 64, 128), (70, 130, 180)))
+    assert read_names(str(path)) == ("road", "sky")
+    for wrong in ('{"road": [128, 64]}', '{"road": [1, 2, 300]}', "[1]", "{}", "7"):
+        path.write_text(wrong)
+        with pytest.raises(InputError, match="must hold a list of names"):
+            read_classes(str(path))
+    path.write_text("[")
+    with pytest.raises(InputError, match=r"names\.json holds no class names: "):
+        read_classes(str(path))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scenes import HEIGHT, ID, SPEED, WIDTH, write_clip
+from scenes import HEIGHT, ID, SPEED, WIDTH, write_clip, write_clips
 
 from rotolive.model import package
 from rotolive.model.condition.labels.classes import STREET
@@ -29,10 +29,7 @@ WHOLE = Window(slice(0, HEIGHT), slice(0, WIDTH))
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("scenes")
-    for style in range(2):
-        write_clip(folder / f"{style:05d}", style)
-    return folder
+    return write_clips(tmp_path_factory.mktemp("scenes"))
 
 
 def config(**changes: object) -> TrainConfig:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from nets import small_generator
 
-from rotolive.model.config import GeneratorConfig
 from rotolive.model.generator import Generator
 from rotolive.model.runtime import StepInput, verify
 from rotolive.model.runtime.eager import EagerStepper
@@ -19,10 +19,7 @@ SLOTS = 6
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(1)
-    shape = GeneratorConfig(condition_channels=6, styles=2, width=64, height=64, channels=16)
-    made = Generator(shape).eval().requires_grad_(False)
-    made.paint.weight.data.mul_(8)
+    made = small_generator()
     made.style.weight.data.mul_(8)
     return made
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from scenes import HEIGHT, WIDTH, write_clip
+from scenes import HEIGHT, WIDTH, write_clips
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -16,6 +16,7 @@ from rotolive.model.generator import State, select
 from rotolive.model.package import Card
 from rotolive.model.pyramid import Pyramid, build
 from rotolive.model.runtime.graph import Flat
+from rotolive.training import memories
 from rotolive.training.config import LossWeights, TrainConfig, smoke
 from rotolive.training.data import open_data
 from rotolive.training.evaluate import evaluate
@@ -234,10 +235,7 @@ def test_early_packages_of_labels_hold_an_empty_backdrop(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("scenes")
-    for style in range(2):
-        write_clip(folder / f"{style:05d}", style)
-    return folder
+    return write_clips(tmp_path_factory.mktemp("scenes"))
 
 
 def config(**changes: object) -> TrainConfig:
@@ -350,6 +348,6 @@ def test_windows_have_two_sides_and_begin_on_a_coarse_cell(data: Path) -> None:
 def test_a_stream_may_begin_from_the_truth_at_every_size(data: Path, middle: Path) -> None:
     trainer = trainer_of(data, config(cold=0.0, foreign=0.0, restart=1.0))
     batch = trainer.streams.next()
-    begun = trainer._begin(batch, trainer.state)
+    begun = memories.begun(batch, trainer.state, trainer.config)
     assert torch.equal(begun.picture, batch.before) and begun.valid.all()
     torch.testing.assert_close(begun.image, F.avg_pool2d(batch.before, 2))

@@ -6,8 +6,8 @@ import time
 
 import pytest
 import torch
+from nets import small_generator
 
-from rotolive.model.config import GeneratorConfig
 from rotolive.model.errors import ModelError
 from rotolive.model.generator import Generator, Output
 from rotolive.model.runtime import StepInput, choose, open_stepper
@@ -22,11 +22,7 @@ SLOTS = 2
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(1)
-    shape = GeneratorConfig(condition_channels=6, styles=2, width=64, height=64, channels=16)
-    made = Generator(shape).eval().requires_grad_(False)
-    made.paint.weight.data.mul_(8)
-    return made
+    return small_generator()
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from nets import small_generator
 
-from rotolive.model.config import GeneratorConfig
 from rotolive.model.errors import ModelError
 from rotolive.model.generator import Generator, Output
 from rotolive.model.runtime import LIMITS, StepInput, Stepper, open_stepper, openvino, verify
@@ -25,11 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-
 
 @pytest.fixture(scope="module")
 def generator() -> Generator:
-    torch.manual_seed(1)
-    shape = GeneratorConfig(condition_channels=6, styles=2, width=64, height=64, channels=16)
-    made = Generator(shape).eval().requires_grad_(False)
-    made.paint.weight.data.mul_(8)  # pictures with contrast: a flat one agrees with anything
-    return made
+    return small_generator()
 
 
 def planes(seed: int) -> torch.Tensor:

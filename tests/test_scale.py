@@ -11,7 +11,8 @@ from browser import write_movie
 
 from rotolive.model.condition import Observation
 from rotolive.model.live import IdentityModel, PaletteModel, Picture, Request
-from rotolive.stream.scale_bench import bench_scale, feed, measure, passing, search, time_steps
+from rotolive.stream.conditions import passing
+from rotolive.stream.scale_bench import bench_scale, feed, measure, search, time_steps
 
 SEEN = [Observation(condition=np.full((64, 64, 3), i, np.uint8)) for i in range(9)]
 ROW = {"sessions", "batch", "holds", "fps_min", "fps_mean", "share", "p50_ms", "p95_ms"}

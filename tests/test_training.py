@@ -25,10 +25,11 @@ from rotolive.training.clips import (
 from rotolive.training.config import LossWeights, TrainConfig, smoke
 from rotolive.training.data import DataSet, open_data
 from rotolive.training.discriminators import close_ups
+from rotolive.training.distributed import pick_device
 from rotolive.training.loop import Trainer
 from rotolive.training.losses import flow_error, gradient_l1
 from rotolive.training.measures import _at_ease, idle_landmarks, retarget_clip
-from rotolive.training.run import pick_device, train
+from rotolive.training.run import train
 from rotolive.training.smoothing import smoothed
 from rotolive.training.streams import Streams
 
@@ -79,7 +80,8 @@ def trainer_of(found: DataSet, config: TrainConfig) -> Trainer:
 
 def config(**changes: object) -> TrainConfig:
     plain = LossWeights(perceptual=0, pose=0)
-    return replace(smoke(), crop=48, steps=8, weights=plain, **changes)  # type: ignore[arg-type]
+    setting = replace(smoke(), crop=48, steps=8, threads=1, weights=plain)
+    return replace(setting, **changes)  # type: ignore[arg-type]
 
 
 def test_stop_and_resume_equals_no_stop(data: Path, tmp_path: Path) -> None:

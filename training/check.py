@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from ..model.errors import InputError
 from .clip_format import clip_folders
 
-SAMPLED = 15
-"""Every so many frames it is noted which ids are used."""
 PEOPLE = {
     "rgba": (np.uint8, "H W 4"),
     "parts": (np.uint8, "H W"),
@@ -31,12 +29,23 @@ SCENES = {
     "motion": (np.float16, "2 h w"),
     "times": (np.float64, ""),
 }
+SKETCHES = {name: SCENES[name] for name in ("rgb", "motion", "times")}
 """Type and shape of each array's frames; h and w are a quarter of the picture's H and W."""
+ARRAYS = {"pose": PEOPLE, "labels": SCENES, "sketch": SKETCHES}
+FIELDS = {
+    "pose": ("parts", "detected"),
+    "labels": ("classes", "width", "height"),
+    "sketch": ("width", "height"),
+}
+"""What clip.json tells of clips for one condition only."""
+NAMED = {"pose": ("parts", "parts"), "labels": ("label", "classes")}
+"""An array of ids, and where clip.json names them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """What a data set holds. names: of all parts or classes, shown: of those that occur."""
+    """What a data set holds. names: of all parts or classes, shown, missing: of those that occur,
+    and that never do."""
 
     clips: int
     frames: int
@@ -47,15 +56,19 @@ class Inventory:
     condition: str
     names: tuple[str, ...]
     shown: tuple[str, ...]
+    missing: tuple[str, ...]
     sources: tuple[str, ...]
     unfinished: int
 
     def __str__(self) -> str:
         styles = ", ".join(f"{name} ({count} clips)" for name, count in self.styles.items())
         rest = f"; {self.unfinished} unfinished clips are left out" if self.unfinished else ""
+        if self.missing:
+            rest = f"; never shown, so not learned: {', '.join(self.missing)}{rest}"
+        shown = f"; shown: {', '.join(self.shown)}" if self.shown else ""
         return (
             f"{self.clips} clips, {self.frames} frames, {self.seconds / 60:.1f} minutes, "
-            f"{self.width}x{self.height}; styles: {styles}; shown: {', '.join(self.shown)}{rest}"
+            f"{self.width}x{self.height}; styles: {styles}{shown}{rest}"
         )
 
 
@@ -65,7 +78,7 @@ def check(data: Path) -> Inventory:
     about = [_about(folder) for folder in folders]
     condition, names = _kind(about[0])
     width, height = _size(data, condition, about[0])
-    kinds, ids = (SCENES, "label") if condition == "labels" else (PEOPLE, "parts")
+    ids = NAMED[condition][0] if condition in NAMED else None
     used: set[int] = set()
     seconds = 0.0
     for folder, clip in zip(folders, about, strict=True):
@@ -74,9 +87,10 @@ def check(data: Path) -> Inventory:
                 f"{folder} labels other parts than {folders[0]}: clips of one data set must come "
                 "from one maker"
             )
-        arrays = _arrays(folder, kinds, height, width)
+        arrays = _arrays(folder, ARRAYS[condition], height, width)
         seconds += float(arrays["times"][-1] - arrays["times"][0])
-        used |= _ids(folder, arrays[ids], ids, len(names))
+        used |= _ids(folder, arrays[ids], ids, len(names)) if ids else set()
+    named = range(condition != "labels", len(names))
     return Inventory(
         clips=len(folders),
         frames=sum(int(clip["frames"]) for clip in about),
@@ -86,7 +100,8 @@ def check(data: Path) -> Inventory:
         styles=_styles(folders, about),
         condition=condition,
         names=names,
-        shown=tuple(names[i] for i in sorted(used) if i),
+        shown=tuple(names[i] for i in named if i in used),
+        missing=tuple(names[i] for i in named if i not in used),
         sources=tuple(sorted({str(clip.get("source", "unknown")) for clip in about})),
         unfinished=sum(1 for path in data.glob(".*.tmp") if path.is_dir()),
     )
@@ -95,11 +110,12 @@ def check(data: Path) -> Inventory:
 def _about(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads((folder / "clip.json").read_text())
-        scene = about.get("condition") == "labels"
-        own = {"classes", "width", "height"} if scene else {"parts", "detected"}
-        missing = ({"style", "name", "frames"} | own) - about.keys()
+        condition = str(about.get("condition", "pose"))
+        missing = {"style", "name", "frames", *FIELDS.get(condition, ())} - about.keys()
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(f"{folder}: clip.json is damaged: {error}") from error
+    if condition not in FIELDS:
+        raise InputError(f"{folder} is for {condition}; known conditions are {', '.join(FIELDS)}")
     if missing:
         raise InputError(f"{folder}: clip.json lacks {', '.join(sorted(missing))}")
     return about
@@ -108,11 +124,11 @@ def _about(folder: Path) -> dict[str, Any]:
 def _kind(about: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The condition that clips are made for, and the names of what they label."""
     condition = str(about.get("condition", "pose"))
-    return condition, tuple(about["classes" if condition == "labels" else "parts"])
+    return condition, tuple(about[NAMED[condition][1]] if condition in NAMED else ())
 
 
 def _size(data: Path, condition: str, about: dict[str, Any]) -> tuple[int, int]:
-    if condition == "labels":
+    if condition != "pose":
         return int(about["width"]), int(about["height"])
     picture = cv2.imread(str(data / "backdrop.png"))
     if picture is None:
@@ -149,10 +165,11 @@ def _arrays(
 
 
 def _ids(folder: Path, ids: NDArray[np.uint8], name: str, known: int) -> set[int]:
-    highest = int(ids.max())
-    if highest >= known:
-        raise InputError(f"{folder}/{name}.npy holds the id {highest}; clip.json names {known}")
-    return {int(i) for i in np.unique(ids[::SAMPLED])}
+    counts = sum(np.bincount(frame.ravel(), minlength=256) for frame in ids)
+    used = {int(i) for i in np.flatnonzero(counts)}
+    if max(used) >= known:
+        raise InputError(f"{folder}/{name}.npy holds the id {max(used)}; clip.json names {known}")
+    return used
 
 
 def _styles(folders: list[Path], about: list[dict[str, Any]]) -> dict[str, int]:

@@ -21,6 +21,11 @@ DATA/NAME/depth.npy       float16 [T, H, W], metres; 0: unknown, or the sky
 DATA/NAME/motion.npy, times.npy   as above; motion at the centre of each 4x4 cell
 DATA/NAME/clip.json       condition ("labels"), style, name, fps, frames, width, height, source,
                           classes (names of the ids)
+
+Of sketches, whose conditions are made of the pictures:
+
+DATA/NAME/rgb.npy, motion.npy, times.npy   as those of scenes; motion by optical flow
+DATA/NAME/clip.json       condition ("sketch"), style, name, fps, frames, width, height, source
 """
 
 import json

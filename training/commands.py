@@ -1,44 +1,69 @@
 """The commands that make models: prepare or synth, train, evaluate."""
 
-from dataclasses import replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import fields, make_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from ..model.arguments import Model, Positional, at_least, check_folder_of, show, train_extra
+from ..model.condition.labels.files import read_classes
 from ..model.errors import InputError
 from .clip_format import check_size
-from .config import NARROWEST, PRESETS, Part, TrainConfig
+from .config import NARROWEST, PRESETS, Adversary, LossWeights, Part, TrainConfig
+
+GivenWeights: Any = make_dataclass(
+    "GivenWeights", [(field.name, float | None, None) for field in fields(LossWeights)], frozen=True
+)
+"""`LossWeights` of which only some are given."""
 
 
 def prepare(
     videos: Positional[list[Path]],
     out: Path,
-    condition: Literal["pose"] = "pose",
+    condition: Literal["pose", "labels", "sketch"] = "pose",
     style: str | None = None,
     size: int = 256,
     seconds: float = 10.0,
     workers: int = 1,
+    labels: list[Path] | None = None,
+    classes: str | None = None,
+    fps: float | None = None,
 ) -> None:
-    """Make a training set of your own dance videos: one dancer, in full, before a still camera.
+    """Make a training set of your own: videos of one dancer, in full, before a still camera; with
+    --condition labels, pictures with labels; with --condition sketch, any videos.
 
     Args:
-        videos: Files that FFmpeg reads. Each is a style of its own, named after the file.
+        videos: Files that FFmpeg reads, or folders of pictures with labels: vid2vid's train_A and
+            train_B, Cityscapes' leftImg8bit and gtFine. Each is a style of its own, named after the
+            file or folder.
         out: Folder of the data set; more videos can join it later, done ones are not done again.
         condition: What the model is going to be driven by.
         style: One name for what all these videos show, in place of a style each.
-        size: Width and height of the pictures.
+        size: Width and height of the pictures; with labels and sketches, their height.
         seconds: Length of the clips at most.
-        workers: Videos that are worked on side by side.
+        workers: Videos, or sequences, that are worked on side by side.
+        labels: Where the labels of each of the videos or folders lie, in any other layout.
+        classes: Names of the label ids, in their order: sky,building,... or a file, one a line or
+            JSON: ["sky", "building"], or with colours {"sky": [70, 130, 180]}. Those of Cityscapes
+            are known.
+        fps: Of label images (default: of Cityscapes 17, of others 15).
     """
     from rich.progress import Progress
 
     at_least("seconds", seconds, 1)
     at_least("workers", workers, 1)
-    with train_extra():
-        from .prepare.videos import prepare as run
+    at_least("fps", fps, 1)
+    if condition != "labels" and (labels or classes or fps):
+        raise InputError("--labels, --classes and --fps go with --condition labels")
+    own = {}
+    if condition == "labels":
+        names = read_classes(classes) if classes else None
+        own = {"labels": labels or (), "classes": names, "fps": fps}
+    run = _maker(condition)
     with Progress() as progress:
         bar = progress.add_task("preparing", total=1.0)
         accounts = run(
@@ -49,9 +74,22 @@ def prepare(
             seconds=seconds,
             workers=workers,
             report=lambda share: progress.update(bar, completed=share),
+            **own,
         )
     for account in accounts:
         print(account)
+
+
+def _maker(condition: str) -> Callable[..., Sequence[object]]:
+    """What makes clips for a condition and returns accounts of them."""
+    with train_extra():
+        if condition == "labels":
+            from .prepare import labels as made
+        elif condition == "sketch":
+            from .prepare import sketch as made
+        else:
+            from .prepare import videos as made
+    return made.prepare
 
 
 def synth(
@@ -108,7 +146,7 @@ def train(
     data: Positional[Path],
     out: Positional[Path],
     name: str = "dancer",
-    preset: Literal["dancer", "street", "street-hd", "smoke"] = "dancer",
+    preset: Literal["dancer", "street", "street-hd", "sketch", "smoke"] = "dancer",
     steps: int | None = None,
     minutes: float | None = None,
     warm_start: str | None = None,
@@ -117,9 +155,16 @@ def train(
     crop_height: int | None = None,
     stages: int | None = None,
     rate: float | None = None,
+    rollout: int | None = None,
+    rollout_from: float | None = None,
+    adversary: Adversary | None = None,
+    strides: tuple[int, ...] | None = None,
+    perceptual: str | None = None,
+    weights: Any = GivenWeights(),  # noqa: B008
     without: tuple[Part, ...] = (),
     device: str | None = None,
     threads: int = 2,
+    workers: int | None = None,
     seed: int = 0,
 ) -> None:
     """Train a model on a data set; the same command goes on where it stopped.
@@ -137,19 +182,34 @@ def train(
         crop_height: Its height; 0: that of the picture.
         stages: Finer stages around the model of the warm start, each of which doubles its picture.
         rate: Learning rate.
+        rollout: Frames back-propagated through at most: one at first, then twice as many at equal
+            intervals.
+        rollout_from: Share of the run from which there is more than one.
+        adversary: Loss of the critics.
+        strides: Distances in time at which critics compare successive pictures, such as 1 3 9.
+        perceptual: Network by whose features pictures are compared: lite0, or none.
+        weights: Weights of the terms, in place of the preset's; 0 turns a term off.
         without: Parts of the method to leave out, to see what they are good for.
         device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
         threads: Cores to use.
+        workers: Processes that load beside it; 0: none (default: what suits the device).
         seed: Seed of everything random.
     """
     from rich.progress import Progress
 
-    for option, value in (("threads", threads), ("batch", batch), ("steps", steps)):
+    for option, value in (
+        ("threads", threads),
+        ("batch", batch),
+        ("steps", steps),
+        ("rollout", rollout),
+    ):
         at_least(option, value, 1)
-    at_least("seed", seed, 0)
+    for option, value in (("seed", seed), ("stages", stages), ("workers", workers)):
+        at_least(option, value, 0)
     at_least("minutes", minutes, 0.01)
     at_least("rate", rate, 1e-7)
-    at_least("stages", stages, 0)
+    if rollout_from is not None and not 0 <= rollout_from <= 1:
+        raise InputError(f"--rollout-from is {rollout_from}; a share from 0 to 1 is accepted")
     if Path(name).name != name:
         raise InputError(f"--name is {name!r}; a word that can be a file's name is accepted")
     given = {
@@ -159,20 +219,31 @@ def train(
         "crop_height": crop_height,
         "stages": stages,
         "rate": rate,
+        "rollout": rollout,
+        "rollout_from": rollout_from,
+        "adversary": adversary,
+        "strides": strides,
+        "perceptual": perceptual,
     }
+    _check_strides(strides)
+    plain = PRESETS[preset]()
     with train_extra():
-        from .run import pick_device
+        from .distributed import joined, pick_device
+        from .loader import suitable_workers
         from .run import train as run
+    picked = pick_device(device)
     config = replace(
-        PRESETS[preset](),
-        device=pick_device(device),
+        plain,
+        weights=_weighed(plain.weights, weights),
+        device=picked,
         threads=threads,
+        workers=suitable_workers(picked) if workers is None else workers,
         seed=seed,
         without=without,
         **{option: value for option, value in given.items() if value is not None},
     )
     _check_window(config)
-    with Progress() as progress:
+    with joined(picked) as world, Progress(disable=not world.first) as progress:
         bar = progress.add_task("training", total=config.steps)
 
         def report(step: int, terms: dict[str, float]) -> None:
@@ -188,10 +259,29 @@ def train(
             name=name,
             warm_start=warm_start,
             minutes=minutes,
+            world=world,
             tell=partial(progress.console.print, markup=False),
             report=report,
         )
-    print(path)
+    if world.first:
+        print(path)
+
+
+def _weighed(weights: LossWeights, given: Any) -> LossWeights:
+    """The preset's weights, but for those that are given."""
+    changed = {name: value for name, value in vars(given).items() if value is not None}
+    for name, value in changed.items():
+        if not 0 <= value < math.inf:
+            raise InputError(f"--weights.{name} is {value}; 0 or more is accepted")
+    return replace(weights, **changed)
+
+
+def _check_strides(strides: tuple[int, ...] | None) -> None:
+    if strides is not None and (not strides or min(strides) < 1 or len({*strides}) < len(strides)):
+        raise InputError(
+            f"--strides is {' '.join(map(str, strides)) or 'empty'}; numbers from 1, each once, "
+            "are accepted; --without successions leaves their critics out"
+        )
 
 
 def _check_window(config: TrainConfig) -> None:
@@ -211,6 +301,7 @@ def evaluate(
     frames: int = 120,
     count: int | None = None,
     drift: int = 2000,
+    beside: tuple[Path, ...] = (),
     device: str | None = None,
 ) -> None:
     """Score a model on clips with a truth; prints JSON.
@@ -224,6 +315,7 @@ def evaluate(
         frames: Of each clip.
         count: Clips to take; all, when left out.
         drift: Frames of one long dance, to see whether pictures get worse; 0: none.
+        beside: Packages of the same data to compare with, such as one trained `--without` a part.
         device: cpu, cuda, cuda:1 ... (default: the first GPU, else the CPU).
     """
     from rich.console import Console
@@ -237,9 +329,9 @@ def evaluate(
     check_folder_of(json_file)
     opened = package.load(model)
     with train_extra():
+        from .distributed import pick_device
         from .evaluate import evaluate as run
         from .report import write_report
-        from .run import pick_device
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("evaluating", total=1.0)
         figures, evaluation = run(
@@ -249,6 +341,7 @@ def evaluate(
             clips=count,
             drift=drift,
             device=pick_device(device),
+            beside=[package.load(str(path)) for path in beside],
             report=lambda share: progress.update(bar, completed=share),
         )
     show(figures, json_file)

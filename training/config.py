@@ -8,14 +8,17 @@ Part = Literal["recurrence", "warping", "prior", "successions"]
 seen, not warped and blended. Prior: the backdrop is painted, too. Successions: no critic of how
 frames follow each other. The last three are the ablations of Wang et al. 2018."""
 
+Adversary = Literal["hinge", "least-squares"]
+
 NARROWEST = 48
 """Width of a crop at least: what critics see of faces and hands."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weights of the terms; zero turns a term off. Of pyramids only, below: of the pictures between
-    the coarsest and the finest; tone: what keeps the colours of the coarsest."""
+    """Weights of the terms; zero turns a term off, and what only it needs: adversarial the critics.
+    Of pyramids only, below: of the pictures between the coarsest and the finest; tone: what keeps
+    the colours of the coarsest."""
 
     reconstruction: float = 10.0
     painted: float = 3.0
@@ -40,13 +43,14 @@ class TrainConfig:
     steps: iterations in all. batch: persistent streams stepped together. crop: width of the window
     a stream is trained on, in pixels (0, and without the prior: the whole picture), crop_height:
     its height (0: all of it). stages: finer stages that are trained around a generator, which is
-    left as it was. warm_up: steps
-    to the full rate. rollout: frames back-propagated through, from `rollout_from` on (a share of
-    the run).
-    adversarial_from: when the critics join, likewise. restart: chance per frame that a stream
-    starts anew, of which `cold` start with no previous frame and `foreign` with somebody else's.
-    noise: share of the memories that are disturbed. without: parts of the method to leave out, to
-    see what they are good for.
+    left as it was. warm_up: steps to the full rate. rollout: frames back-propagated through at
+    most: one at first, twice as many from `rollout_from` on (a share of the run), and again at
+    equal intervals. adversarial_from: when the critics join, likewise. adversary: their loss.
+    strides: in time, of the critics of successions. perceptual: a name in `losses.BACKBONES`.
+    restart: chance per frame that a stream starts anew, of which `cold` start with no previous
+    frame and `foreign` with somebody else's. noise: share of the memories that are disturbed.
+    workers: processes that load. without: parts of the method to leave out, to see what they are
+    good for.
     """
 
     preset: str = "live"
@@ -61,6 +65,9 @@ class TrainConfig:
     rollout: int = 2
     rollout_from: float = 0.93
     adversarial_from: float = 0.4
+    adversary: Adversary = "hinge"
+    strides: tuple[int, ...] = (1,)
+    perceptual: str = "lite0"
     restart: float = 0.03
     cold: float = 0.5
     foreign: float = 0.15
@@ -70,6 +77,7 @@ class TrainConfig:
     clip_norm: float = 1.0
     device: str = "cpu"
     threads: int = 2
+    workers: int = 0
     weights: LossWeights = LossWeights()
     without: tuple[Part, ...] = ()
     sample_every: int = 250
@@ -93,6 +101,14 @@ def street() -> TrainConfig:
     return TrainConfig(
         batch=6, crop=256, rate=7e-4, adversarial_from=0.2, gaps=(1, 1, 1, 2), weights=weights
     )
+
+
+def sketch() -> TrainConfig:
+    """Plain videos by their edges: everything may move, and most of a picture is between lines."""
+    weights = LossWeights(
+        change=50.0, repainting=0.2, perceptual=1.0, adversarial=0.2, feature_matching=5.0
+    )
+    return TrainConfig(adversarial_from=0.3, gaps=(1, 1, 1, 1, 2), weights=weights)
 
 
 def street_hd() -> TrainConfig:
@@ -131,4 +147,10 @@ def smoke() -> TrainConfig:
     )
 
 
-PRESETS = {"dancer": dancer, "street": street, "street-hd": street_hd, "smoke": smoke}
+PRESETS = {
+    "dancer": dancer,
+    "street": street,
+    "street-hd": street_hd,
+    "sketch": sketch,
+    "smoke": smoke,
+}

@@ -14,11 +14,14 @@ from torch import Tensor
 from ..model.condition.labels.packing import CHANNELS as LABEL_CHANNELS
 from ..model.condition.labels.tints import CLUSTERS, Tints
 from ..model.condition.pose.draw import CHANNELS as LIMBS
+from ..model.condition.sketch.lines import CHANNELS as LINES
+from ..model.condition.sketch.lines import settings
 from .check import Inventory, check
 from .clip_format import clip_folders
 from .clips import open_clips
 from .label_clips import LabelClip
 from .measures import measure_clips
+from .sketch_clips import SketchClip
 from .streams import Domain, Playable
 
 EMPHASIS = {
@@ -57,14 +60,14 @@ class DataSet:
     @property
     def maker(self) -> str | None:
         """What made these clips, if it is one of ours: nobody owns what they show."""
-        return next((MAKERS[name] for name in self.inventory.sources if name in MAKERS), None)
+        makers = {MAKERS.get(name) for name in self.inventory.sources}
+        return makers.pop() if len(makers) == 1 else None
 
 
 def open_data(folder: Path) -> DataSet:
     """Open a data set. Raises InputError naming what does not fit."""
     inventory = check(folder)
-    opened = _scenes if inventory.condition == "labels" else _people
-    clips, domain = opened(folder, inventory)
+    clips, domain = OPENERS[inventory.condition](folder, inventory)
     return DataSet(inventory=inventory, clips=clips, styles=tuple(inventory.styles), domain=domain)
 
 
@@ -99,6 +102,14 @@ def _scenes(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Dom
         classes=len(names),
     )
     return clips, domain
+
+
+def _sketches(folder: Path, inventory: Inventory) -> tuple[Sequence[Playable], Domain]:
+    domain = Domain(condition="sketch", channels=LINES, weights=torch.ones(1), settings=settings())
+    return [SketchClip(path) for path in clip_folders(folder)], domain
+
+
+OPENERS = {"pose": _people, "labels": _scenes, "sketch": _sketches}
 
 
 def cluster(clips: Sequence[LabelClip], styles: int, classes: int) -> Tints:

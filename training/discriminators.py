@@ -1,12 +1,15 @@
 """Critics: of whole pictures at two scales, of close-ups, and of how pictures follow each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..model.layers import pixel_grid, warp
 from .config import NARROWEST
 
 FRAMES = 3
@@ -49,17 +52,17 @@ class PatchCritic(nn.Module):
 class Critics(nn.Module):
     """The picture, the picture at half size, close-ups of face and hands; and successions.
 
-    A succession is FRAMES pictures at half size given the motion between them, exact or as the
-    condition tells it (D_V of Wang et al. 2018; its temporal strides are the streams' gaps).
+    There is a critic of successions for each stride in time (D_V of Wang et al. 2018).
     """
 
-    def __init__(self, planes: int, successions: bool = True) -> None:
+    def __init__(self, planes: int, strides: tuple[int, ...] = (1,)) -> None:
         super().__init__()
         self.full = PatchCritic(planes)
         self.halved = PatchCritic(planes)
         self.close = PatchCritic(0)
-        films = PatchCritic(2 * (FRAMES - 1), inputs=3 * FRAMES)
-        self.succession = films if successions else None
+        self.successions = nn.ModuleDict(
+            {str(stride): PatchCritic(2 * (FRAMES - 1), inputs=3 * FRAMES) for stride in strides}
+        )
 
     def forward(self, judged: "Judged") -> list[list[Tensor]]:
         """Judge pictures, close-ups and, where there are any, successions."""
@@ -69,36 +72,60 @@ class Critics(nn.Module):
             self.halved(halved, judged.planes),
             self.close(judged.close),
         ]
-        if self.succession is not None and judged.film is not None:
-            found.append(self.succession(judged.film, judged.flows))
+        for stride, film in judged.films.items():
+            found.append(self.successions[str(stride)](film.pictures, film.flows))
         return found
+
+
+class Film(NamedTuple):
+    """A succession: pictures [N, 3 * FRAMES, H/2, W/2], and the flow of each but the first to the
+    one before [N, 2 * (FRAMES - 1), H/4, W/4], in pixels of the full size."""
+
+    pictures: Tensor
+    flows: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """What critics look at.
 
-    image [B, 3, H, W], planes [B, C, H/4, W/4], close [B*K, 3, h, w], film and flows: what
-    `History.successions` returns.
+    image [B, 3, H, W], planes [B, C, H/4, W/4], close [B*K, 3, h, w], films: by their strides,
+    those for which some streams have gone on for long enough.
     """
 
     image: Tensor
     planes: Tensor
     close: Tensor
-    film: Tensor | None
-    flows: Tensor | None
+    films: dict[int, Film]
 
     def detach(self) -> "Judged":
         """Cut it off from what painted it."""
-        film = None if self.film is None else self.film.detach()
-        return replace(self, image=self.image.detach(), close=self.close.detach(), film=film)
+        films = {
+            stride: film._replace(pictures=film.pictures.detach())
+            for stride, film in self.films.items()
+        }
+        return replace(self, image=self.image.detach(), close=self.close.detach(), films=films)
+
+
+class Moment(NamedTuple):
+    """Pictures at half size, painted and true [B, 3, H/2, W/2], the motion since the moment before
+    [B, 2, H/4, W/4], and the streams that began [B]."""
+
+    painted: Tensor
+    true: Tensor
+    motion: Tensor
+    start: Tensor
 
 
 class History:
-    """The last pictures of every stream, painted and true, and how they moved."""
+    """The last moments of every stream, as many as the longest stride asks for.
 
-    def __init__(self) -> None:
-        self._past: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    A stride counts moments; in frames of a clip it is as many times as long as the stream's gap.
+    """
+
+    def __init__(self, strides: tuple[int, ...] = (1,)) -> None:
+        self.strides = strides
+        self._past: list[Moment] = []
 
     def state_dict(self) -> list[list[Tensor]]:
         """Everything, for an exact resume."""
@@ -106,30 +133,48 @@ class History:
 
     def load_state_dict(self, state: list[list[Tensor]]) -> None:
         """Go on where `state_dict` left off."""
-        self._past = [(a, b, c, d) for a, b, c, d in state]
+        self._past = [Moment(*moment) for moment in state]
 
     def push(self, painted: Tensor, true: Tensor, motion: Tensor, start: Tensor) -> None:
-        """Note a moment: pictures [B, 3, H, W], motion [B, 2, h, w], streams that began [B]."""
-        halves = (F.avg_pool2d(x, 2) for x in (painted.detach(), true))
-        painted, true = halves
-        self._past = [*self._past, (painted, true, motion, start)][-FRAMES:]
+        """Note a moment: pictures [B, 3, H, W], motion [B, 2, H/4, W/4], streams that began [B]."""
+        painted, true = (F.avg_pool2d(x, 2) for x in (painted.detach(), true))
+        longest = (FRAMES - 1) * max(self.strides) + 1
+        self._past = [*self._past, Moment(painted, true, motion, start)][-longest:]
 
-    def successions(
-        self, painted: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
-        """Return true and painted pictures [N, 3 * FRAMES, H/2, W/2], and flows [N, 4, h, w].
+    def successions(self, painted: Tensor) -> tuple[dict[int, Film], dict[int, Film]]:
+        """Return true and painted films by their strides, of streams that went on for long enough.
 
-        Of the streams that have gone on for long enough; Nones where none has. `painted` is the
-        last moment's, with its gradient.
+        `painted` [B, 3, H, W] is the last moment's, with its gradient.
         """
-        if len(self._past) < FRAMES:
-            return None, None, None
-        ready = ~torch.stack([start for *_, start in self._past[1:]]).any(0)
-        if not ready.any():
-            return None, None, None
-        films, truths, motions, _ = zip(*self._past, strict=True)
-        film = torch.cat([*films[:-1], F.avg_pool2d(painted, 2)], 1)[ready]
-        return torch.cat(truths, 1)[ready], film, torch.cat(motions[1:], 1)[ready]
+        truths, films = {}, {}
+        for stride in self.strides:
+            span = self._past[-(FRAMES - 1) * stride - 1 :]
+            if len(span) <= (FRAMES - 1) * stride:
+                continue
+            going_on = ~torch.stack([moment.start for moment in span[1:]]).any(0)
+            if not going_on.any():
+                continue
+            motions = [moment.motion for moment in span[1:]]
+            steps = [motions[i : i + stride] for i in range(0, len(motions), stride)]
+            flows = torch.cat([composed(step) for step in steps], 1)[going_on]
+            shown = [m.painted for m in span[:-1:stride]] + [F.avg_pool2d(painted, 2)]
+            true = torch.cat([m.true for m in span[::stride]], 1)
+            truths[stride] = Film(true[going_on], flows)
+            films[stride] = Film(torch.cat(shown, 1)[going_on], flows)
+        return truths, films
+
+
+def composed(motions: Sequence[Tensor]) -> Tensor:
+    """Backward flows of successive moments, oldest first, as one over all of them.
+
+    Each is [B, 2, H/4, W/4] in pixels of the full size, and so is what comes of them: what is at p
+    was at q = p + m(p) a moment ago, and at q + m'(q) two moments ago.
+    """
+    *earlier, flow = motions
+    grid = pixel_grid(*flow.shape[-2:]).to(flow.device)
+    for motion in reversed(earlier):
+        flow = flow + warp(motion, flow / 4, grid)
+    return flow
 
 
 def close_ups(image: Tensor, points: Tensor, size: int = NARROWEST) -> Tensor:

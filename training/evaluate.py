@@ -4,7 +4,7 @@ The condition is what the live path makes of the clip's landmarks; nothing of th
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, cycle
 from pathlib import Path
@@ -23,6 +23,7 @@ from .follow import compare
 from .losses import Perceptual
 from .metrics import to_bytes
 from .moments import PLAYERS, Floats, Moment
+from .stlpips import ShiftTolerantDistance, weights
 from .streams import Playable
 from .synthetic.detect import detect
 
@@ -35,14 +36,30 @@ as video stylization does. The previous true frame has seen the truth: a model n
 good one."""
 DRIFT_SPAN, DRIFT_LOOP = 200, 120
 LEAST_WARPING = 1e-3
+DEAR = 10
+"""Every so many frames ST-LPIPS is taken, as its VGG costs more than everything else."""
 
 
 @dataclass
-class Memory:
-    """What the generator remembers, and the moment that it painted last."""
+class Way:
+    """A way to paint a film: by which generator, what it is told, whether it remembers."""
 
-    state: State
+    generator: Painter
+    told: bool = True
+    remembers: bool = True
+    state: State | None = None
     moment: Moment | None = None
+
+    def paint(self, moment: Moment, style: Tensor) -> Tensor:
+        """Paint what follows the moment before, [1, 3, H, W] in 0..1."""
+        moved = moment.motion_since(self.moment) if self.told else None
+        motion = None if moved is None else torch.from_numpy(moved)[None].to(style.device)
+        state = self.state if self.remembers else None
+        if state is None:
+            state = self.generator.initial_state(1)
+        output, self.state = self.generator.step(moment.condition, style, state, motion)
+        self.moment = moment
+        return (output.image.float().clamp(-1, 1) + 1) / 2
 
 
 @dataclass
@@ -63,17 +80,23 @@ class Scores:
 
 
 class Evaluation:
-    """Plays clips through a model and its variants, and keeps the scores."""
+    """Plays clips through a model, its variants and others beside it, and keeps the scores."""
 
-    def __init__(self, model: Package, device: str = "cpu") -> None:
+    def __init__(self, model: Package, device: str = "cpu", beside: Sequence[Package] = ()) -> None:
+        """beside: models of the same data; raises InputError for others."""
         self.device = torch.device(device)
         self.card = model.card
-        self.generator: Painter = model.generator().to(self.device).eval()
+        self.generator = self._opened(model)
         if model.card.condition not in PLAYERS:
             raise InputError(f"{self.card.name} takes {self.card.condition}: not evaluated yet")
         self.player = PLAYERS[model.card.condition](self.card, self.generator, self.device)
+        self.beside = {other.card.name: self._opened(other) for other in beside}
+        if len({*self.beside, *VARIANTS, "truth"}) < len(beside) + len(VARIANTS) + 1:
+            raise InputError(f"models beside need names of their own, not {', '.join(self.beside)}")
         self.perceptual = Perceptual().to(self.device)
-        self.scores = {name: Scores() for name in VARIANTS}
+        path = weights()
+        self.shift_tolerant = ShiftTolerantDistance(path).to(self.device) if path else None
+        self.scores = {name: Scores() for name in (*VARIANTS, *self.beside)}
         self.truth = Scores()
         self.pictures: list[list[NDArray[np.uint8]]] = []
         self.seconds: list[float] = []
@@ -82,15 +105,17 @@ class Evaluation:
     @torch.no_grad()
     def play(self, clip: Playable, frames: int) -> None:
         """Play the first frames of a clip, and score them all but the first."""
-        style = self._style(clip)
-        memory, untold, steady = self._blank(), self._blank(), metrics.Steadying()
+        style, ways, steady = self._style(clip), self._ways(), metrics.Steadying()
         before: dict[str, Tensor] = {}
-        films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*VARIANTS, "truth")}
+        films: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in (*self.scores, "truth")}
         for moment in self.player.play(clip, frames):
             now = {"truth": moment.truth, COPY: before.get("truth", moment.truth)}
-            now[MODEL] = self._paint(moment, style, memory, timed=True)
-            now[UNTOLD] = self._paint(moment, style, untold, told=False)
-            now[FORGETFUL] = self._paint(moment, style, self._blank())
+            for name, way in ways.items():
+                began = time.perf_counter()
+                now[name] = way.paint(moment, style)
+                if name == MODEL:
+                    now[name].cpu()
+                    self.seconds.append(time.perf_counter() - began)
             now[STEADIED] = steady(now[FORGETFUL])
             for name, picture in now.items():
                 films[name].append(to_bytes(picture))
@@ -100,7 +125,12 @@ class Evaluation:
         if self.card.condition == "pose":
             self._score_poses(films)
         middle = len(films["truth"]) // 2
-        self.pictures.append([films[name][middle] for name in ("truth", MODEL, FORGETFUL)])
+        self.pictures.append([films[name][middle] for name in self.shown])
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What the columns of `pictures` show, from the top."""
+        return ("truth", MODEL, *(self.beside or (FORGETFUL,)))
 
     @torch.no_grad()
     def drift(self, clip: Playable, frames: int) -> None:
@@ -108,9 +138,9 @@ class Evaluation:
         style = self._style(clip)
         moments = list(self.player.play(clip, DRIFT_LOOP))
         to_and_fro = cycle(chain(moments, moments[-2:0:-1]))
-        memory = self._blank()
+        way = Way(self.generator)
         for moment, _ in zip(to_and_fro, range(frames), strict=False):
-            picture = self._paint(moment, style, memory)
+            picture = way.paint(moment, style)
             self.course.append(float(metrics.psnr(picture, moment.truth, moment.body)))
 
     def report(self) -> dict[str, Any]:
@@ -142,29 +172,23 @@ class Evaluation:
     def _style(self, clip: Playable) -> Tensor:
         return torch.eye(len(self.card.styles), device=self.device)[[clip.style]]
 
-    def _blank(self) -> Memory:
-        return Memory(self.generator.initial_state(1))
+    def _opened(self, model: Package) -> Painter:
+        """Raises InputError for a model that takes other conditions than the one evaluated."""
+        own, other = self.card, model.card
+        for what in ("condition", "condition_settings", "styles"):
+            if getattr(own, what) != getattr(other, what):
+                raise InputError(
+                    f"{other.name} is of other data than {own.name}: its {what} differ"
+                )
+        return model.generator().to(self.device).eval()
 
-    def _paint(
-        self,
-        moment: Moment,
-        style: Tensor,
-        memory: Memory,
-        *,
-        timed: bool = False,
-        told: bool = True,
-    ) -> Tensor:
-        """Paint a moment after the one that `memory` is of."""
-        began = time.perf_counter()
-        moved = moment.motion_since(memory.moment) if told else None
-        motion = None if moved is None else torch.from_numpy(moved)[None].to(self.device)
-        output, memory.state = self.generator.step(moment.condition, style, memory.state, motion)
-        memory.moment = moment
-        picture = (output.image.float().clamp(-1, 1) + 1) / 2
-        if timed:
-            picture.cpu()
-            self.seconds.append(time.perf_counter() - began)
-        return picture
+    def _ways(self) -> dict[str, Way]:
+        return {
+            MODEL: Way(self.generator),
+            UNTOLD: Way(self.generator, told=False),
+            FORGETFUL: Way(self.generator, remembers=False),
+            **{name: Way(generator) for name, generator in self.beside.items()},
+        }
 
     def _score(
         self,
@@ -191,6 +215,14 @@ class Evaluation:
                 true_warping_error=own,
                 tof_px=metrics.flow_difference(metrics.flow(*films[name][-2:]), true_flow),
             )
+        if self.shift_tolerant is not None and len(films["truth"]) % DEAR == 2:
+            self._score_dearly(self.shift_tolerant, now)
+
+    def _score_dearly(self, distance: ShiftTolerantDistance, now: dict[str, Tensor]) -> None:
+        true = distance.features(now["truth"] * 2 - 1)
+        for name, scores in self.scores.items():
+            seen = distance.features(now[name] * 2 - 1)
+            scores.add(st_lpips=float(distance.distance(seen, true)))
 
     def _score_poses(self, films: dict[str, list[NDArray[np.uint8]]]) -> None:
         there = detect(films["truth"])
@@ -217,13 +249,15 @@ def evaluate(
     clips: int | None = None,
     drift: int = 0,
     device: str = "cpu",
+    beside: Sequence[Package] = (),
     report: Callable[[float], None] = lambda share: None,
 ) -> tuple[dict[str, Any], Evaluation]:
     """Score a model on the first `frames` of each clip, and `drift` frames of one of them.
 
-    Raises InputError where clips and model do not fit. report: told the share that is done.
+    beside: other models of the same data, such as one trained without some part. Raises InputError
+    where clips and models do not fit. report: told the share that is done.
     """
-    evaluation = Evaluation(model, device)
+    evaluation = Evaluation(model, device, beside)
     found = evaluation.player.open(folder, clips)
     for i, clip in enumerate(found):
         evaluation.play(clip, frames)

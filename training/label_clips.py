@@ -134,14 +134,15 @@ class LabelClip:
     ) -> NDArray[np.uint8]:
         """Labels of a sender who does not tell windows and doors, or lane markings."""
         shown = label.copy()
-        if plain_roads and "lane marking" in self.classes:
+        if plain_roads and {"road", "lane marking"} <= set(self.classes):
             shown[label == self.classes.index("lane marking")] = self.classes.index("road")
         if plain_walls and "building" in self.classes:
             walls = [i for i, name in enumerate(self.classes) if name.startswith("building")]
             wall_of = np.full(65536, self.classes.index("building"), np.uint8)
             wall = np.isin(label, walls)
             wall_of[instance[wall]] = label[wall]
-            fine = np.isin(label, [self.classes.index(name) for name in ("window", "door")])
+            parts = [i for i, name in enumerate(self.classes) if name in ("window", "door")]
+            fine = np.isin(label, parts)
             shown[fine] = wall_of[instance[fine]]
         return shown
 

@@ -6,7 +6,6 @@ trains on states that are hundreds of frames old at the price of one frame.
 
 import logging
 import math
-import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,17 +14,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ..model.condition.labels.palette import palette
 from ..model.config import PRESETS as SHAPES
 from ..model.config import GeneratorConfig
 from ..model.errors import InputError, TrainingStopped
-from ..model.generator import State, select
+from ..model.generator import State
 from ..model.pyramid import Pyramid, build
+from . import checkpoint, schedule
 from .config import TrainConfig
 from .discriminators import Critics, History
+from .distributed import ALONE, World
+from .loader import Loader, is_lost
+from .memories import begun, disturbed
 from .objective import Objective, Painted
+from .samples import in_colours
 from .streams import Batch, Domain, Streams
 from .warm_start import count_stages, fitted
 
@@ -35,8 +37,6 @@ BETAS = (0.5, 0.99)
 PATIENCE = 20
 """Steps in a row that may come to nothing."""
 SAMPLE_FRAMES = 90
-NOISE = 0.1
-"""Deviation of the noise on memories, at most."""
 CRITIC_RATE = 2.0
 """Learning rate of the critics over the generator's: spectral norm slows them."""
 
@@ -47,10 +47,13 @@ KEPT = ("generator", "average", "critics", "generator_optimizer", "critic_optimi
 class Trainer:
     """A run: generator, its average, critics, optimisers, streams. Steps, saves, goes on."""
 
-    def __init__(self, config: TrainConfig, streams: Streams, domain: Domain) -> None:
+    def __init__(
+        self, config: TrainConfig, streams: Streams, domain: Domain, world: World = ALONE
+    ) -> None:
+        """world: the processes that train together, each on `streams` of its own."""
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
-        self.config, self.streams, self.domain = config, streams, domain
+        self.config, self.streams, self.domain, self.world = config, streams, domain, world
         self.device = torch.device(config.device)
         shape = self._shape()
         self.generator = self._fast(build(shape))
@@ -58,21 +61,25 @@ class Trainer:
             self.generator.backdrop.data.copy_(domain.backdrop[None])
         self.generator.backdrop.requires_grad_(False)
         self._keep(0)
-        self.average = self._fast(build(shape))
-        self.average.load_state_dict(self.generator.state_dict())
-        self.average.requires_grad_(False)
+        self.average = self._fast(build(shape)).requires_grad_(False)
         planes = domain.channels + max(domain.classes - 1, 0)
-        self.critics = self._fast(Critics(planes, "successions" not in config.without))
+        strides = () if "successions" in config.without else config.strides
+        self.critics = self._fast(Critics(planes, strides))
+        world.share(self.generator, self.critics)
+        self.average.load_state_dict(self.generator.state_dict())
         trained = [p for p in self.generator.parameters() if p.requires_grad]
         self.generator_optimizer = torch.optim.Adam(trained, config.rate, BETAS, fused=True)
         self.critic_optimizer = torch.optim.Adam(
             self.critics.parameters(), CRITIC_RATE * config.rate, BETAS, fused=True
         )
+        self.loader = Loader(streams, config.workers, pinned=self.device.type == "cuda")
         self.state = self._empty_state()
-        self.history = History()
+        self.history = History(strides)
         self.objective = Objective(
-            config, self.generator, self.critics, self.critic_optimizer, self.history, domain
+            config, self.generator, self.critics, self.critic_optimizer, self.history, domain, world
         )
+        if not world.first:
+            torch.manual_seed(config.seed + world.rank)
         self.step_index = 0
         self._skipped, self._loading = 0, 0.0
         self.origin = ""
@@ -100,28 +107,23 @@ class Trainer:
             yield terms
 
     def save(self, path: Path) -> None:
-        """Write everything an exact resume needs; the file appears whole or not at all."""
-        part = path.with_suffix(".part")
-        try:
-            torch.save(self._whole(), part)
-        except (OSError, RuntimeError) as error:
-            part.unlink(missing_ok=True)
-            raise TrainingStopped(
-                f"{path} cannot be written, what it held is kept: {error}"
-            ) from error
-        part.replace(path)
+        """Write everything an exact resume of all processes needs; see `checkpoint.write`."""
+        everybodys = self.world.gather(self._own())
+        if self.world.first:
+            checkpoint.write(path, {**self._shared(), "processes": everybodys})
 
     def load(self, path: Path) -> None:
         """Go on from a file that `save` wrote. Raises InputError for another kind of run.
 
-        With another batch or crop the weights go on, and the streams begin anew.
+        With another batch or crop, or other processes, the weights go on, and the streams begin
+        anew.
         """
-        try:
-            self._load(torch.load(path, map_location=self.device, weights_only=True))
-        except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
-            raise InputError(
-                f"{path} is damaged, or of a run with other settings or data; choose another folder"
-            ) from error
+        with checkpoint.opened(path, self.device) as saved:
+            self._load(saved)
+
+    def close(self) -> None:
+        """End what loads in the background."""
+        self.loader.close()
 
     def _load(self, saved: dict[str, Any]) -> None:
         if saved["without"] != list(self.config.without) or saved["clips"] != self._clips():
@@ -129,18 +131,24 @@ class Trainer:
         for name in KEPT:
             getattr(self, name).load_state_dict(saved[name])
         if saved["shape"] == self._batch_shape():
-            self.streams.load_state_dict(saved["streams"])
-            self.history.load_state_dict(saved["history"])
-            self.state = State.of(saved["state"])
-            torch.set_rng_state(saved["rng"].cpu())
+            self._load_own(saved["processes"][self.world.rank])
         self.step_index, self.origin = saved["step"], saved["origin"]
         self._keep(saved.get("kept", 0))
+
+    def _load_own(self, saved: dict[str, Any]) -> None:
+        self.loader.load_state_dict(saved["streams"])
+        self.history.load_state_dict(saved["history"])
+        self.state = State.of(saved["state"])
+        torch.set_rng_state(saved["rng"].cpu())
+        for buffer, kept in zip(self.critics.buffers(), saved["norms"], strict=True):
+            buffer.copy_(kept)
 
     def _clips(self) -> list[str]:
         return [clip.folder.name for clip in self.streams.clips]
 
     def _batch_shape(self) -> list[int]:
-        return [self.config.batch, self.streams.window, self.streams.window_height]
+        window = self.streams.window, self.streams.window_height
+        return [self.config.batch, *window, self.world.size]
 
     def warm_start(self, weights: dict[str, Tensor], origin: str) -> None:
         """Begin from a packaged model's weights instead of from nothing; keeps the backdrop.
@@ -171,55 +179,62 @@ class Trainer:
             self.generator.coarse.requires_grad_(False)
             self.generator.stages[:count].requires_grad_(False)
 
-    def _whole(self) -> dict[str, Any]:
+    def _own(self) -> dict[str, Any]:
+        """What differs from process to process; norms: what critics know of their spectra."""
+        return {
+            "streams": self.loader.state_dict(),
+            "history": [[x.cpu() for x in moment] for moment in self.history.state_dict()],
+            "state": [x.cpu() for x in self.state.tensors],
+            "rng": torch.get_rng_state(),
+            "norms": [x.cpu() for x in self.critics.buffers()],
+        }
+
+    def _shared(self) -> dict[str, Any]:
         return {
             **{name: getattr(self, name).state_dict() for name in KEPT},
             "without": list(self.config.without),
             "clips": self._clips(),
             "shape": self._batch_shape(),
-            "streams": self.streams.state_dict(),
-            "history": self.history.state_dict(),
-            "state": list(self.state.tensors),
             "step": self.step_index,
             "origin": self.origin,
             "kept": self.kept,
-            "rng": torch.get_rng_state(),
         }
 
     def _empty_state(self) -> State:
         size = self.streams.window_height, self.streams.window
         return self.generator.initial_state(self.config.batch, *size)
 
-    @property
-    def _progress(self) -> float:
-        return self.step_index / self.config.steps
-
     def _guarded(self) -> dict[str, float]:
         try:
             return self._iterate()
         except RuntimeError as error:
+            if is_lost(error):
+                raise TrainingStopped(
+                    f"step {self.step_index}: a process that loads batches has died, perhaps for "
+                    f"want of memory: {error}; fewer --workers need less, 0 none"
+                ) from error
             if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(
                 error
             ):
                 raise
             raise TrainingStopped(
                 f"out of memory with batches of {self.config.batch} windows of "
-                f"{self.streams.window}x{self.streams.window_height}: a smaller --batch or a "
-                "narrower --crop needs less"
+                f"{self.streams.window}x{self.streams.window_height}: a smaller --batch, a "
+                "narrower --crop or a shorter --rollout needs less"
             ) from error
 
     def _iterate(self) -> dict[str, float]:
         self._set_rates()
         config = self.config
-        frames = config.rollout if self._progress >= config.rollout_from else 1
-        adversarial = self._progress >= config.adversarial_from and config.weights.adversarial > 0
+        frames = schedule.rollout(config, self.step_index)
+        adversarial = schedule.critics_join(config, self.step_index)
         total, terms, state = torch.zeros((), device=self.device), {}, self.state
         for frame in range(frames):
             batch = self._next()
-            state = self._begin(batch, state)
+            state = begun(batch, state, config)
             with self.objective.autocast():
                 output, following, details = self.generator.step_with_details(
-                    batch.condition, batch.style, self._disturbed(state), batch.told
+                    batch.condition, batch.style, disturbed(state, config.noise), batch.told
                 )
             painted = Painted(state, output, following, details)
             loss, terms = self.objective.terms(batch, painted, self.step_index)
@@ -229,6 +244,7 @@ class Trainer:
         self.generator_optimizer.zero_grad(set_to_none=True)
         self._check_finite(total, terms)
         total.backward()
+        self.world.average(self.generator.parameters(), total)
         norm = nn.utils.clip_grad_norm_(self.generator.parameters(), config.clip_norm)
         if torch.isfinite(norm):
             self.generator_optimizer.step()
@@ -241,7 +257,7 @@ class Trainer:
 
     def _next(self) -> Batch:
         began = time.perf_counter()
-        batch = self.streams.next().to(self.device)
+        batch = self.loader.next().to(self.device)
         self._loading += time.perf_counter() - began
         if "prior" not in self.config.without or self.domain.backdrop is None:
             return batch
@@ -275,46 +291,11 @@ class Trainer:
         return module.to(self.device, memory_format=torch.channels_last)
 
     def _set_rates(self) -> None:
-        """Warm up, then fall to a tenth along a half cosine."""
-        config = self.config
-        fall = 0.1 + 0.45 * (1 + float(torch.cos(torch.tensor(torch.pi * min(self._progress, 1)))))
-        rate = config.rate * min(1, (self.step_index + 1) / config.warm_up) * fall
+        rate = schedule.learning_rate(self.config, self.step_index)
         for group in self.generator_optimizer.param_groups:
             group["lr"] = rate
         for group in self.critic_optimizer.param_groups:
             group["lr"] = CRITIC_RATE * rate
-
-    def _begin(self, batch: Batch, state: State) -> State:
-        """Streams that start here do so cold, from the truth, or from somebody else's picture."""
-        config, count = self.config, self.config.batch
-        draw = torch.rand(count).to(self.device)
-        cold = batch.start & (draw < config.cold)
-        true = batch.start & (draw >= config.cold + config.foreign)
-        begun = select(true, self._remembered(batch.before, state), state)
-        return replace(begun, valid=torch.where(cold, torch.zeros_like(begun.valid), begun.valid))
-
-    @staticmethod
-    def _remembered(before: Tensor, state: State) -> State:
-        """As if the true picture had been painted, at every size of `state`."""
-        image, *fine = (
-            before if x.shape == before.shape else F.interpolate(before, x.shape[-2:], mode="area")
-            for x in (state.image, *state.fine)
-        )
-        zeros, ones = torch.zeros_like(state.features), torch.ones_like(state.valid)
-        return State(image, zeros, ones, tuple(fine))
-
-    def _disturbed(self, state: State) -> State:
-        """Noise on some of the memories that are trained: an hour-long stream must not drift."""
-        which = torch.rand(len(state.valid)) < self.config.noise
-        strength = NOISE * torch.rand(len(state.valid)) * which
-
-        def disturb(image: Tensor) -> Tensor:
-            noise = strength[:, None, None, None] * torch.randn(image.shape)
-            return (image + noise.to(self.device)).clamp(0, 1)
-
-        if state.fine:
-            return replace(state, fine=tuple(disturb(x) for x in state.fine))
-        return replace(state, image=disturb(state.image))
 
     def _update_average(self) -> None:
         keep = min(self.config.ema, (1 + self.step_index) / (10 + self.step_index))
@@ -352,14 +333,3 @@ def _memory(config: TrainConfig) -> str:
     if "recurrence" in config.without:
         return "none"
     return "seen" if "warping" in config.without else "blended"
-
-
-def in_colours(condition: Tensor, domain: Domain) -> Tensor:
-    """A condition to look at, [B, 3, H, W]: every plane, or every class, in its colour."""
-    if domain.classes:
-        table = torch.from_numpy(palette(tuple(domain.settings["classes"]))).to(condition.device)
-        return table[condition[:, 0].long()].permute(0, 3, 1, 2) / 127.5 - 1
-    hues = 6.28 * torch.arange(condition.shape[1], device=condition.device) / 7
-    colours = 0.5 + 0.5 * torch.stack([torch.cos(hues + shift) for shift in (0, 2.1, 4.2)])
-    shown = torch.einsum("nc,bchw->bnhw", colours, condition.clamp(0, 1)).clamp(0, 1)
-    return F.interpolate(shown, scale_factor=4, mode="bilinear") * 2 - 1

@@ -1,11 +1,18 @@
 """The terms of the objective."""
 
+import logging
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..model.errors import InputError
+from .config import Adversary
+
+log = logging.getLogger(__name__)
 
 
 def part_weights(parts: Tensor, table: Tensor) -> Tensor:
@@ -49,18 +56,25 @@ def same_thing(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
     return ((was == now) & inside)[:, None].float()
 
 
-def critic_loss(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
-    """Hinge loss of the critics (Lim & Ye 2017)."""
-    terms = [
-        F.relu(1 - r[-1].float()).mean() + F.relu(1 + f[-1].float()).mean()
-        for r, f in zip(real, fake, strict=True)
-    ]
+def critic_loss(real: list[list[Tensor]], fake: list[list[Tensor]], adversary: Adversary) -> Tensor:
+    """Hinge loss (Lim & Ye 2017) or least squares (Mao et al. 2017) of the critics' scores.
+
+    Least squares want 1 for what is true and 0 for what is painted.
+    """
+    scores = [(r[-1].float(), f[-1].float()) for r, f in zip(real, fake, strict=True)]
+    if adversary == "hinge":
+        terms = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in scores]
+    else:
+        terms = [((r - 1).pow(2).mean() + f.pow(2).mean()) / 2 for r, f in scores]
     return torch.stack(terms).sum()
 
 
-def generator_adversarial(fake: list[list[Tensor]]) -> Tensor:
-    """What the generator pays to the hinge critics."""
-    return -torch.stack([f[-1].float().mean() for f in fake]).sum()
+def generator_adversarial(fake: list[list[Tensor]], adversary: Adversary) -> Tensor:
+    """What the generator pays to such critics."""
+    scores = [f[-1].float() for f in fake]
+    if adversary == "hinge":
+        return -torch.stack([f.mean() for f in scores]).sum()
+    return torch.stack([(f - 1).pow(2).mean() / 2 for f in scores]).sum()
 
 
 def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
@@ -122,3 +136,26 @@ class Perceptual(nn.Module):
         with torch.no_grad():
             targets = self.features(y)
         return self.distance(self.features(x), targets)
+
+
+BACKBONES: dict[str, Callable[[], Perceptual] | None] = {"lite0": Perceptual, "none": None}
+"""Networks whose features pictures are compared by."""
+
+
+def open_perceptual(name: str) -> Perceptual | None:
+    """One of BACKBONES; none, and a word of it, where its package is not installed.
+
+    Raises InputError for a name that is not there.
+    """
+    if name not in BACKBONES:
+        raise InputError(f"no perceptual backbone {name!r}; there are {', '.join(BACKBONES)}")
+    make = BACKBONES[name]
+    try:
+        return None if make is None else make()
+    except ImportError as error:
+        log.warning(
+            "%s: training goes on without the perceptual term; `pip install 'rotolive[train]'` "
+            "has its network, --perceptual none asks for none",
+            error,
+        )
+        return None

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..model.layers import pixel_grid, warp
-from .optical_flow import flow
+from ..model.optical_flow import flow
 
 _SSIM_SIDE, _SSIM_SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2

@@ -16,13 +16,16 @@ from ..model.condition.labels.tints import Tints
 from ..model.condition.pose.draw import draw
 from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import Measures
+from ..model.condition.sketch.conditioner import SketchConditioner
 from ..model.errors import InputError
 from ..model.generator import Painter
+from ..model.optical_flow import seen_motion
 from ..model.package import Card
 from .clip_format import clip_folders
 from .clips import Clip, premultiplied
 from .label_clips import LabelClip, opaque, things
 from .losses import same_thing
+from .sketch_clips import SketchClip, was_seen
 from .streams import Playable
 
 Floats = NDArray[np.float32]
@@ -34,7 +37,8 @@ class Moment:
 
     condition [1, C, h, w], truth [1, 3, H, W] in 0..1, motion [1, 2, H, W], body and was_seen
     [1, 1, H, W]: where what counts is, and where it was to be seen before; joints [J, 3]: what a
-    pose was drawn from; told [2, H/4, W/4]: the motion that came with labels.
+    pose was drawn from; picture [H, W]: what a sketch was drawn from; told [2, H/4, W/4]: the
+    motion that came with labels.
     """
 
     condition: Tensor
@@ -43,12 +47,15 @@ class Moment:
     motion: Tensor
     was_seen: Tensor
     joints: Floats | None = None
+    picture: NDArray[np.uint8] | None = None
     told: Floats | None = None
 
     def motion_since(self, before: "Moment | None") -> Floats | None:
         """What is told of the motion since another moment, [2, H/4, W/4] in pixels."""
         if before is None:
             return None
+        if self.picture is not None and before.picture is not None:
+            return seen_motion(self.picture, before.picture)
         if self.joints is None or before.joints is None:
             return self.told
         height, width = self.truth.shape[-2:]
@@ -158,4 +165,31 @@ class LabelPlayer(Player):
             before = now
 
 
-PLAYERS: dict[str, type[Player]] = {"pose": PosePlayer, "labels": LabelPlayer}
+class SketchPlayer(Player):
+    """Plain videos: the lines that the live path draws of them."""
+
+    def _open(self, folder: Path) -> SketchClip:
+        return SketchClip(folder)
+
+    def play(self, clip: Playable, frames: int) -> Iterator[Moment]:
+        assert isinstance(clip, SketchClip)
+        conditioner = SketchConditioner(*clip.size, mirror=False)
+        for t in range(min(frames, len(clip))):
+            rgb, before = (np.array(clip.rgb[i]) for i in (t, max(t - 1, 0)))
+            observed = conditioner.observe({"rgb": rgb}, t)
+            there = was_seen(rgb, before, clip.motion[t])
+            yield Moment(
+                condition=self._on_device(observed.condition),
+                picture=observed.picture,
+                truth=opaque(rgb)[None, :3].to(self.device),
+                body=torch.ones(1, 1, *rgb.shape[:2], device=self.device),
+                motion=self._motion(clip.motion[t], clip.size),
+                was_seen=self._on_device(there[None]).float(),
+            )
+
+
+PLAYERS: dict[str, type[Player]] = {
+    "pose": PosePlayer,
+    "labels": LabelPlayer,
+    "sketch": SketchPlayer,
+}

@@ -1,5 +1,6 @@
 """What a painted frame is held against: the terms of the objective, and the critics."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from ..model.layers import warp
 from . import losses
 from .config import TrainConfig
 from .discriminators import Critics, History, Judged, close_ups
+from .distributed import ALONE, World
 from .landmarker import PoseDistance
 from .streams import Batch, Domain
 
@@ -38,13 +40,16 @@ class Objective:
         critic_optimizer: torch.optim.Optimizer,
         history: History,
         domain: Domain,
+        world: World = ALONE,
     ) -> None:
         self.config, self.generator, self.history = config, generator, history
-        self.critics, self.critic_optimizer = critics, critic_optimizer
+        self.critics, self.critic_optimizer, self.world = critics, critic_optimizer, world
         self.device = torch.device(config.device)
         self.emphasis = domain.weights.to(self.device)
         self.everywhere = domain.backdrop is None
-        self.perceptual = losses.Perceptual().to(self.device) if config.weights.perceptual else None
+        wanted = config.perceptual if config.weights.perceptual else "none"
+        backbone = losses.open_perceptual(wanted)
+        self.perceptual = None if backbone is None else backbone.to(self.device)
         posed = config.weights.pose and domain.condition == "pose"
         self.pose = PoseDistance().to(self.device) if posed else None
 
@@ -59,33 +64,38 @@ class Objective:
         weights = self.config.weights
         emphasis = losses.part_weights(batch.parts, self.emphasis)
         painted = following.picture.float()
-        small_parts = batch.parts[:, 2::4, 2::4]
         inside = self._figure(batch)[:, :, 2::4, 2::4]
         seen = self._seen(batch, state)
-        found = {
-            "reconstruction": losses.weighted_l1(painted, batch.target, emphasis),
-            "painted": losses.weighted_l1(details.painted.float(), batch.target, emphasis),
-            "gradient": losses.gradient_l1(painted, batch.target, emphasis),
-            "change": self._change(batch, state, painted, seen),
-            "repainting": (details.mask.float() * seen * emphasis).mean(),
-            "warped": self._warped(batch, details, emphasis),
-            "flow": losses.flow_error(
-                details.flow, batch.motion, inside, batch.motion_known & (state.valid > 0.5)
-            ),
+        known = batch.motion_known & (state.valid > 0.5)
+        terms: dict[str, Callable[[], Tensor]] = {
+            "reconstruction": lambda: losses.weighted_l1(painted, batch.target, emphasis),
+            "painted": lambda: losses.weighted_l1(details.painted.float(), batch.target, emphasis),
+            "gradient": lambda: losses.gradient_l1(painted, batch.target, emphasis),
+            "change": lambda: self._change(batch, state, painted, seen),
+            "repainting": lambda: (details.mask.float() * seen * emphasis).mean(),
+            "warped": lambda: self._warped(batch, details, emphasis),
+            "flow": lambda: losses.flow_error(details.flow, batch.motion, inside, known),
         }
         if following.fine:
-            found["tone"] = torch.stack([_tone(x, following.image) for x in following.fine]).mean()
+            tones = [_tone(x, following.image) for x in following.fine]
+            terms["tone"] = lambda: torch.stack(tones).mean()
         if below := [x for x in following.fine[:-1] if x.requires_grad]:
-            found["below"] = torch.stack([_at_its_size(x, batch.target) for x in below]).sum()
+            sizes = [_at_its_size(x, batch.target) for x in below]
+            terms["below"] = lambda: torch.stack(sizes).sum()
         if self.generator.parts is not None:
-            logits = self.generator.part_logits(details.features.float())
-            found["parts"] = F.cross_entropy(logits, small_parts)
+            terms["parts"] = lambda: self._parts(batch, details)
         if self.perceptual is not None and step % 2 == 0:
-            found["perceptual"] = 2 * self._perceptual(batch, output, step)
+            terms["perceptual"] = lambda: 2 * self._perceptual(batch, output, step)
         if self.pose is not None and step % 2 == 0:
-            found["pose"] = 2 * self._pose(batch, output, step)
-        total = torch.stack([getattr(weights, name) * term for name, term in found.items()]).sum()
+            terms["pose"] = lambda: 2 * self._pose(batch, output, step)
+        found = {name: term() for name, term in terms.items() if getattr(weights, name)}
+        weighed = (getattr(weights, name) * term for name, term in found.items())
+        total = sum(weighed, start=0 * painted.mean())
         return total, {name: float(term.detach()) for name, term in found.items()}
+
+    def _parts(self, batch: Batch, details: Details) -> Tensor:
+        logits = self.generator.part_logits(details.features.float())
+        return F.cross_entropy(logits, batch.parts[:, 2::4, 2::4])
 
     def _figure(self, batch: Batch) -> Tensor:
         """Where [B, 1, H, W] anything but a still backdrop is."""
@@ -148,29 +158,28 @@ class Objective:
     def adversarial(self, batch: Batch, output: Output, terms: dict[str, float]) -> Tensor:
         """Step the critics, then return what the generator pays them."""
         pair = self.composite(batch.target), output.image.float()
-        *films, flows = self.history.successions(pair[1])
         real, fake = (
             Judged(
                 image=image,
                 planes=self._planes(batch.condition),
                 close=close_ups(image, batch.crops),
-                film=film,
-                flows=flows,
+                films=films,
             )
-            for image, film in zip(pair, films, strict=True)
+            for image, films in zip(pair, self.history.successions(pair[1]), strict=True)
         )
         self.critics.requires_grad_(True)
         with self.autocast():
             on_real, on_fake = self.critics(real), self.critics(fake.detach())
-        loss = losses.critic_loss(on_real, on_fake)
+        loss = losses.critic_loss(on_real, on_fake, self.config.adversary)
         self.critic_optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        loss = self.world.average(self.critics.parameters(), loss)
         if torch.isfinite(loss):
             self.critic_optimizer.step()
         self.critics.requires_grad_(False)
         with self.autocast():
             on_fake = self.critics(fake)
-        pays = losses.generator_adversarial(on_fake)
+        pays = losses.generator_adversarial(on_fake, self.config.adversary)
         match = losses.feature_matching(on_real, on_fake)
         terms |= {"critic": float(loss.detach()), "matching": float(match.detach())}
         weights = self.config.weights
@@ -185,7 +194,7 @@ class Objective:
         return torch.cat([ids.float(), F.max_pool2d(condition[:, 1:], 4)], 1)
 
     def _note(self, batch: Batch, output: Output) -> None:
-        if "successions" not in self.config.without:
+        if self.history.strides:
             known = batch.motion_known[:, None, None, None]
             motion = torch.where(known, batch.motion, batch.told)
             true = self.composite(batch.target)

@@ -4,9 +4,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.optical_flow import OFFLINE, seen_motion
 
-def flow(start: NDArray[np.uint8], end: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """DIS optical flow [H, W, 2] from one picture [H, W, 3] to another (Kroeger et al. 2016)."""
-    gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (start, end)]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return dis.calc(gray[0], gray[1], np.zeros((*gray[0].shape, 2), np.float32)).astype(np.float32)
+CUT = 40.0
+"""Mean difference of two pictures, in 255ths, from which there is a cut between them."""
+
+
+def is_cut(before: NDArray[np.uint8] | None, now: NDArray[np.uint8]) -> bool:
+    """Tell whether a picture [H, W, 3] shows something else than the one before, if any."""
+    return before is not None and float(cv2.absdiff(before, now).mean()) > CUT
+
+
+def motion(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """Where what is in a picture [H, W, 3] was in the one before, [2, H/4, W/4], in its pixels."""
+    return seen_motion(now, before, OFFLINE).astype(np.float16)

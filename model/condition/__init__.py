@@ -13,7 +13,8 @@ Planes = Mapping[str, NDArray[Any]]
 """What an input frame holds, all of one size: "rgb" uint8 [H, W, 3]; or "label" uint8 [H, W], ids
 of the model's classes, with any of "instance" uint16 or uint32 [H, W] (0: none), "depth" [H, W] in
 metres (0 or not finite: unknown) and "motion" [2, H, W] in pixels, x right, y down: what is at p
-now was at p + motion in the frame before."""
+now was at p + motion in the frame before; or "landmarks" [33, 4] of a body: x, y in 0..1, z as x,
+visibility (0 everywhere: nobody), in a picture of "aspect" [] (width over height, 1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +25,18 @@ class Observation:
     points: what it was drawn from, [K, 3], if the motion since another frame can be told from it.
     motion: the motion since the frame before, if it came with it: [2, H/4, W/4] in pixels of the
     model's picture.
+    picture: what it was made of, [H, W] in grey, if optical flow tells the motion since another.
     landmarks: for overlays, float32 [33, 3] of x, y in 0..1 of the *incoming* picture and
     visibility in 0..1; None when nobody is seen or the domain has none.
+    lines: for overlays, [H, W] in 0..1 over the largest middle part of the incoming picture.
     """
 
     condition: NDArray[np.generic]
     points: NDArray[np.float32] | None = None
     motion: NDArray[np.float32] | None = None
+    picture: NDArray[np.uint8] | None = None
     landmarks: NDArray[np.float32] | None = None
+    lines: NDArray[np.float32] | None = None
 
 
 class Conditioner(Protocol):

@@ -19,7 +19,7 @@ from ..package import bundled_models, load
 from ..pyramid import build
 from . import NAMES, StepInput, Stepper, available, best_device, open_stepper
 from .floor import Ceiling, Ceilings, Cost, cost
-from .graph import StepGraph
+from .graph import StepGraph, noise_planes
 
 ALL = "all"
 """In place of a model: the bundled ones, and the presets with random weights."""
@@ -67,10 +67,8 @@ class Case:
     @property
     def turn(self) -> StepInput:
         """Random conditions, all slots due."""
-        planes, style, motion, *_ = StepGraph(self.generator, self.batch).inputs
-        planes = (torch.rand(planes.shape) > 0.97).to(planes.dtype)
-        if classes := self.generator.config.classes:
-            planes[:, 0] = torch.randint(classes, planes[:, 0].shape)
+        _, style, motion, *_ = StepGraph(self.generator, self.batch).inputs
+        planes = noise_planes(self.generator.config, self.batch)
         style[:, 0] = 1
         due = torch.ones(self.batch, dtype=torch.bool)
         return StepInput(condition=planes, style=style, motion=motion.normal_(), active=due)

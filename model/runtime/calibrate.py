@@ -22,10 +22,11 @@ from ..config import GeneratorConfig
 from ..errors import ModelError
 from ..generator import Output, Painter, State
 from ..pyramid import EDGES
-from .graph import Flat, StepGraph
+from .graph import Flat, StepGraph, noise_planes
 from .openvino_graph import OpenVinoEngine, convert, keep, key, library
 from .stepper import SerialStepper
 from .store import Store
+from .verify import decibels
 
 ENOUGH = 40.0
 """Least agreement with eager on the streams, dB PSNR of the worst frame: nobody sees less."""
@@ -98,7 +99,7 @@ def noise(shape: GeneratorConfig, frames: int = NOISE) -> list[Told]:
         if shape.classes:
             planes = _blocks(shape, BLOCKS[frame % len(BLOCKS)], rng)
         else:
-            planes = (torch.rand(1, *shape.condition_shape, generator=rng) > 0.97).float()
+            planes = noise_planes(shape, 1, rng)
         motion = 4 * torch.randn(1, 2, shape.height // 4, shape.width // 4, generator=rng)
         stream.append(Told(planes, torch.eye(shape.styles)[[frame % shape.styles]], motion))
     return stream
@@ -198,6 +199,5 @@ def _agreement(graph: StepGraph, model: Any, streams: Iterable[Stream]) -> dict[
         state = graph.inputs[3:]
         for told, (_, want) in zip(stream, _rolled(graph, stream), strict=True):
             got, _, *state = engine(*told, *state)
-            error = (got - want).div(2).pow(2).mean()
-            found.append(float(-10 * torch.log10(error.clamp(min=1e-12))))
+            found.append(decibels((got - want).div(2)))
     return {"worst_db": round(min(found), 1), "mean_db": round(sum(found) / len(found), 1)}

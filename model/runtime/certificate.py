@@ -1,6 +1,5 @@
 """What was found to agree with eager need not be rolled out again at every start."""
 
-import importlib.metadata
 import os
 import platform
 from dataclasses import asdict
@@ -12,11 +11,11 @@ from ..generator import Painter
 from .graph import StepGraph
 from .stepper import Stepper
 from .store import Store
+from .tensorrt import LIBRARIES, installed
 from .verify import Deviation, verify
 
 GLANCE = 2
 """Frames that are compared where the whole roll-out was found right before."""
-LIBRARIES = ("openvino", "torch-tensorrt", "torch-tensorrt-rtx")
 
 
 def agreement(generator: Painter, stepper: Stepper) -> Deviation:
@@ -40,16 +39,9 @@ def _key(generator: Painter, stepper: Stepper) -> dict[str, Any]:
         "precision": stepper.info.precision,
         "batch": stepper.batch,
         "torch": torch.__version__,
-        **{name: _version(name) for name in LIBRARIES},
+        **{name: installed(name) for name in ("openvino", *LIBRARIES)},
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "cores": os.cpu_count(),
         "gpu": torch.cuda.get_device_name() if cuda else "",
         "driver": torch._C._cuda_getDriverVersion() if cuda else "",  # pyright: ignore
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

@@ -4,13 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
+from typing import get_args
 
 import torch
 
 from ..errors import ModelError
 from ..generator import Painter
-from ..info import Progress, silent
+from ..info import Progress, Runtime, silent
 from .certificate import agreement
 from .eager import EagerStepper
 from .graph import Flat, StepGraph
@@ -21,20 +22,7 @@ from .verify import check
 
 log = logging.getLogger(__name__)
 
-NAMES = (
-    "auto",
-    "eager",
-    "openvino",
-    "openvino-f32",
-    "openvino-bf16",
-    "openvino-int8",
-    "inductor",
-    "tensorrt",
-    "cuda",
-)
-"""eager: PyTorch on the CPU in float32; cuda: PyTorch on the GPU in float16, as one CUDA graph."""
-
-
+NAMES = get_args(Runtime)
 LARGE = 1024 * 512
 """Pixels of a picture up to which comparing with eager takes seconds."""
 
@@ -176,18 +164,22 @@ class _Maker:
         """Whether TensorRT's engines of an earlier start can be taken."""
         from . import tensorrt
 
-        return all(tensorrt.is_built(graph) for graph in self._graphs())
+        return all(tensorrt.is_built(graph) for graph in self._graphs)
 
     def _refuse(self, name: str, reason: str) -> None:
         """What is kept and strays is not tried again."""
         if name == "tensorrt":
             from . import tensorrt
 
-            for graph in self._graphs():
+            for graph in self._graphs:
                 tensorrt.refuse(graph, reason)
 
+    @cached_property
     def _graphs(self) -> list[StepGraph]:
-        graph = _graph(self.generator, best_device())
+        """On the best device, one for each batch size; the first is of one slot."""
+        device = best_device()
+        half = torch.float16 if device.type == "cuda" else torch.float32
+        graph = StepGraph(self.generator, 1, half, device)
         return [graph.resized(size) for size in batches_for(self.slots)]
 
     def _open(self, name: str) -> Stepper:
@@ -200,22 +192,16 @@ class _Maker:
             return OpenVinoStepper(self.generator, self.slots, self.threads, precision or None)
         if backend != "inductor" and not torch.cuda.is_available():
             raise ModelError(f"there is no GPU to use: {no_gpu()}")
-        return self.pooled(backend, best_device())
+        return self._pooled(backend)
 
-    def pooled(self, backend: str, device: torch.device) -> Stepper:
+    def _pooled(self, backend: str) -> Stepper:
         """Open a runtime of the kind that keeps its states in the memory of a device."""
-        graph = _graph(self.generator, device)
-        sizes = batches_for(self.slots)
         engines = {}
-        for done, size in enumerate(sizes):
-            self.progress(f"{backend}: building for a batch of {size}", done, len(sizes))
-            engines[size] = _engine(backend, graph.resized(size))
-        return PooledStepper(backend, graph, engines, self.slots)
-
-
-def _graph(generator: Painter, device: torch.device) -> StepGraph:
-    half = torch.float16 if device.type == "cuda" else torch.float32
-    return StepGraph(generator, 1, half, device)
+        for done, graph in enumerate(self._graphs):
+            what = f"{backend}: building for a batch of {graph.batch}"
+            self.progress(what, done, len(self._graphs))
+            engines[graph.batch] = _engine(backend, graph)
+        return PooledStepper(backend, self._graphs[0], engines, self.slots)
 
 
 def _engine(backend: str, graph: StepGraph) -> Callable[..., tuple[torch.Tensor, ...]]:

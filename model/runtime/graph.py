@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 
 from .. import generator as generator_module
 from .. import layers, pyramid
+from ..config import GeneratorConfig
 from ..generator import Painter, State
 
 CPU = torch.device("cpu")
@@ -97,6 +98,16 @@ class StepGraph:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def noise_planes(shape: GeneratorConfig, count: int, rng: torch.Generator | None = None) -> Tensor:
+    """Random conditions [count, *condition_shape] of the kind that the graph takes: sparse, and of
+    labels with ids of all classes."""
+    planes = (torch.rand(count, *shape.condition_shape, generator=rng) > 0.97).float()
+    if not shape.classes:
+        return planes
+    planes[:, 0] = torch.randint(shape.classes, planes[:, 0].shape, generator=rng).float()
+    return planes.to(torch.uint8)
 
 
 def _converted(generator: Painter, dtype: torch.dtype, device: torch.device) -> Painter:

@@ -28,13 +28,15 @@ LIBRARIES = {"torch-tensorrt": "tensorrt", "torch-tensorrt-rtx": "tensorrt_rtx"}
 
 def builder() -> str | None:
     """Return the name of what is installed to build engines with, or None."""
-    for name in LIBRARIES:
-        try:
-            importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return name
-    return None
+    return next(filter(installed, LIBRARIES), None)
+
+
+def installed(name: str) -> str:
+    """Return the version of an installed package; empty when it is not there."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def library() -> Any:
@@ -50,7 +52,7 @@ def versions() -> dict[str, str]:
     name = builder() or ""
     properties = torch.cuda.get_device_properties(torch.cuda.current_device())
     return {
-        "builder": f"{name} {importlib.metadata.version(name)}",
+        "builder": f"{name} {installed(name)}",
         "library": str(library().__version__),
         "torch": torch.__version__,
         "gpu": properties.name,

@@ -9,6 +9,7 @@ from ..config import GeneratorConfig
 from ..errors import ModelError
 from ..generator import Output, Painter
 from .eager import EagerStepper
+from .graph import noise_planes
 from .stepper import StepInput, Stepper
 
 ROLLOUT = 16
@@ -61,15 +62,16 @@ def verify(generator: Painter, stepper: Stepper, frames: int = ROLLOUT) -> Devia
         error = (got.image[:1] - want.image).div(2)
         if frame == 0:
             largest = float(error.abs().max().nan_to_num(nan=torch.inf))
-        agreement.append(_decibels(error))
+        agreement.append(decibels(error))
     missed = _missed(stepper, reference, draws) if frames >= ROLLOUT else 0.0
     stepper.reset(everyone)
     return Deviation(single=agreement[0], rollout=min(agreement), largest=largest, missed=missed)
 
 
-def _decibels(error: Tensor) -> float:
-    decibels = -10 * torch.log10(error.pow(2).mean().clamp(min=1e-12))
-    return float(decibels.nan_to_num(nan=-torch.inf))
+def decibels(error: Tensor) -> float:
+    """PSNR of an error of pictures in 0..1; what is not a number is endlessly wrong."""
+    value = -10 * torch.log10(error.pow(2).mean().clamp(min=1e-12))
+    return float(value.nan_to_num(nan=-torch.inf))
 
 
 def _missed(stepper: Stepper, reference: EagerStepper, draws: "_Draws") -> float:
@@ -116,11 +118,7 @@ class _Draws:
         """Slot 0 is always due, the others in sets of changing size, all in changing styles."""
         shape, slots = self._shape, self._slots
         due = 1 if frame % 2 == 0 else min(slots, max(1, together - frame // 4))
-        planes = (torch.rand(due, *shape.condition_shape, generator=self._rng) > 0.97).float()
-        if shape.classes:
-            ids = torch.randint(shape.classes, planes[:, 0].shape, generator=self._rng)
-            planes[:, 0] = ids.float()
-            planes = planes.to(torch.uint8)
+        planes = noise_planes(shape, due, self._rng)
         motion = 4 * torch.randn(due, 2, shape.height // 4, shape.width // 4, generator=self._rng)
         style = torch.eye(shape.styles)[frame % shape.styles].expand(slots, -1)
         active = torch.arange(slots) < due

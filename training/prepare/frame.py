@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from ...model.condition.pose.draw import grid, segments
 from ...model.condition.pose.skeleton import BONES, CHILDREN, PARENTS
-from ..optical_flow import flow
+from ...model.optical_flow import flow
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]

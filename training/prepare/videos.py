@@ -1,15 +1,9 @@
 """Videos of somebody who dances before a camera that stands still: clips to train on."""
 
-import json
-import re
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -18,71 +12,41 @@ from numpy.typing import NDArray
 from ...model.condition.pose.detect import PoseDetector
 from ...model.condition.pose.skeleton import to_joints
 from ...model.errors import InputError
-from ...model.video import TimedPicture, VideoReader
-from ..clip_format import check_size, save_clip
+from ...model.video import VideoReader
+from ..clip_format import save_clip
+from ..optical_flow import is_cut
 from ..smoothing import smoothed
+from . import footage
+from .bookkeeping import Report, number_styles, read_notes, write_notes
+from .footage import (
+    FASTEST,
+    SHORTEST,
+    STUB,
+    Account,
+    check_videos,
+    fill,
+    frames,
+    make_all,
+)
 from .frame import PARTS, cut_out, label, motion
 from .survey import SEEN, Framing, Window, survey
 
-FASTEST = 30.0
-"""Frames per second taken at most."""
-SHORTEST = 24
-"""Frames of a clip at least."""
-CUT = 40.0
-"""Mean difference of two frames, in 255ths, from which there is a cut between them."""
 INSIDE = 0.75
 """Share of the landmarks that must be seen inside the window."""
 SMOOTHING = 1.0
 """Deviation in frames of the smoothing, forth and back, that takes detections for the truth."""
-NOBODY, OUTSIDE, STUB = (
-    "nobody found",
-    "mostly outside the picture",
-    f"fewer than {SHORTEST} in a row",
-)
+NOBODY, OUTSIDE = "nobody found", "mostly outside the picture"
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-@dataclass(kw_only=True)
-class Account:
-    """What became of one video's frames."""
-
-    video: str
-    bytes: int
-    style: str
-    frames: int = 0
-    used: int = 0
-    clips: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        reasons = "".join(f", {count} {why}" for why, count in self.skipped.items())
-        made = f"{self.clips} clips of {self.used} of {self.frames} frames"
-        return f"{self.video}: {made}{reasons}; style {self.style!r}"
-
-
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One video, and where it goes."""
+class Job(footage.Job):
+    """One video, how large its pictures become and what of it they show."""
 
-    video: Path
-    out: Path
-    style: int
-    name: str
     size: int
-    seconds: float
     framing: Framing
-
-    @property
-    def stem(self) -> str:
-        """What its clips' names begin with."""
-        return _stem(self.video)
-
-    @property
-    def account_file(self) -> Path:
-        """Where it is noted that the video is done."""
-        return self.out / f"{self.stem}.account.json"
 
 
 def prepare(
@@ -93,7 +57,7 @@ def prepare(
     style: str | None = None,
     seconds: float = 10.0,
     workers: int = 1,
-    report: Callable[[float], None] = lambda share: None,
+    report: Report = lambda share: None,
 ) -> list[Account]:
     """Make clips of videos, each of them a style named after it unless one is named for all.
 
@@ -101,9 +65,9 @@ def prepare(
     videos that are done are not done again. report: told the share that is done. Raises
     InputError for a file that is no video, shows nobody or was filmed by hand.
     """
-    _check(videos, size)
+    check_videos(videos, size)
     names = [style or video.stem for video in videos]
-    numbers = _number(out, names)
+    numbers = number_styles(out, names)
     framing = _framing(out, videos[0], size)
     jobs = [
         Job(
@@ -117,12 +81,10 @@ def prepare(
         )
         for video, name in zip(videos, names, strict=True)
     ]
-    done = {job: _account_of(job) for job in jobs}
-    fresh = [job for job, account in done.items() if account is None]
-    return [*filter(None, done.values()), *_work(fresh, workers, report)]
+    return make_all(prepare_video, jobs, workers, report)
 
 
-def prepare_video(job: Job, report: Callable[[float], None] = lambda share: None) -> Account:
+def prepare_video(job: Job, report: Report = lambda share: None) -> Account:
     """Make the clips of one video; `report` is told the share that is done."""
     video = VideoReader(job.video)
     seen = survey(video)
@@ -131,20 +93,9 @@ def prepare_video(job: Job, report: Callable[[float], None] = lambda share: None
         backdrop = seen.backdrop(window, job.size)
     except InputError as error:
         raise InputError(f"{job.video}: {error}") from error
-    account = Account(video=job.video.name, bytes=job.video.stat().st_size, style=job.name)
-    for left_over in job.out.glob(f"{job.stem}-[0-9][0-9][0-9]"):
-        shutil.rmtree(left_over)
     del seen  # some hundred MB of pictures
-    for moments in _runs(job, video, _Cutter(window, backdrop), account):
-        _write(job, moments, account.clips, min(video.fps, FASTEST))
-        account.clips += 1
-        account.used += len(moments)
-        report(min(1.0, account.frames / max(1, video.seconds * min(video.fps, FASTEST))))
-    if not account.clips:
-        reasons = ", ".join(f"{count} {why}" for why, count in account.skipped.items())
-        raise InputError(f"{job.video}: no clip came of its {account.frames} frames: {reasons}")
-    _write_whole(job.account_file, asdict(account))
-    return account
+    runs = partial(_runs, job, video, _Cutter(window, backdrop))
+    return fill(job, video, runs, partial(_write, job), report)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +130,6 @@ def _runs(
     job: Job, video: VideoReader, cutter: _Cutter, account: Account
 ) -> Iterator[list[_Moment]]:
     """Stretches of good frames, none longer than a clip may be; counts what is skipped."""
-    skipped: Counter[str] = Counter()
     detector = PoseDetector(masks=True)
     longest = round(job.seconds * min(video.fps, FASTEST))
     run: list[_Moment] = []
@@ -187,46 +137,32 @@ def _runs(
     def end() -> Iterator[list[_Moment]]:
         if len(run) >= SHORTEST:
             yield list(run)
-        else:
-            skipped[STUB] += len(run)
+        elif run:
+            account.skip(STUB, len(run))
         run.clear()
         cutter.before = None
 
     try:
-        for frame in _frames(video):
+        for frame in frames(video):
             account.frames += 1
             picture = cutter.cut(frame.rgb)
             found = detector.detect_with_mask(picture, frame.time_s)
             if found is None or not _is_inside(found[0]):
-                skipped[NOBODY if found is None else OUTSIDE] += 1
+                account.skip(NOBODY if found is None else OUTSIDE)
                 yield from end()
                 continue
-            if run and (len(run) >= longest or _is_cut(cutter.before, picture)):
+            if run and (len(run) >= longest or is_cut(cutter.before, picture)):
                 yield from end()
             run.append(cutter.moment(frame.time_s, picture, *found))
         yield from end()
     finally:
         detector.close()
-        account.skipped = {why: count for why, count in skipped.items() if count}
-
-
-def _frames(video: VideoReader) -> Iterator[TimedPicture]:
-    """The video's pictures, or as many of them as are FASTEST a second."""
-    wanted = 0.0
-    for frame in video:
-        if frame.time_s + 0.25 / FASTEST >= wanted:
-            wanted = max(wanted + 1 / FASTEST, frame.time_s)
-            yield frame
 
 
 def _is_inside(landmarks: Floats) -> bool:
     at = landmarks[:, :2]
     inside = ((at > 0) & (at < 1)).all(1) & (landmarks[:, 3] > SEEN)
     return bool(inside.mean() >= INSIDE)
-
-
-def _is_cut(before: Picture | None, now: Picture) -> bool:
-    return before is not None and float(cv2.absdiff(before, now).mean()) > CUT
 
 
 def _write(job: Job, moments: list[_Moment], index: int, fps: float) -> None:
@@ -257,43 +193,6 @@ def _write(job: Job, moments: list[_Moment], index: int, fps: float) -> None:
     )
 
 
-def _check(videos: list[Path], size: int) -> None:
-    if not videos:
-        raise InputError("no video was named; any that FFmpeg reads is accepted")
-    check_size(size)
-    for video in videos:
-        VideoReader(video)
-    stems = Counter(_stem(video) for video in videos)
-    if twice := [stem for stem, count in stems.items() if count > 1]:
-        raise InputError(f"two of the videos are named {twice[0]}; rename one of them")
-
-
-def _number(out: Path, names: list[str]) -> dict[str, int]:
-    """Number the styles, those of clips that are there first."""
-    known: dict[str, int] = {}
-    for path in out.rglob("clip.json"):
-        about = _read(path)
-        known[about["name"]] = about["style"]
-    for name in names:
-        free = next(i for i in range(len(known) + 1) if i not in known.values())
-        known.setdefault(name, free)
-    return known
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: {error}") from error
-
-
-def _write_whole(path: Path, values: dict[str, Any]) -> None:
-    """Write a file that appears whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=1) + "\n")
-    part.replace(path)
-
-
 def _framing(out: Path, first: Path, size: int) -> Framing:
     """Read how the data set frames its dancers; a new one does as suits the first video."""
     path, backdrop = out / "framing.json", out / "backdrop.png"
@@ -301,7 +200,7 @@ def _framing(out: Path, first: Path, size: int) -> Framing:
         picture = cv2.imread(str(backdrop))
         if picture is not None and picture.shape[0] != size:
             raise InputError(f"{out} holds pictures of {picture.shape[0]} pixels, not {size}")
-        return Framing(**_read(path))
+        return Framing(**read_notes(path))
     if backdrop.is_file():
         raise InputError(f"{out} is a data set of another kind; choose another folder")
     seen = survey(VideoReader(first))
@@ -311,32 +210,6 @@ def _framing(out: Path, first: Path, size: int) -> Framing:
     except InputError as error:
         raise InputError(f"{first}: {error}") from error
     out.mkdir(parents=True, exist_ok=True)
-    _write_whole(path, asdict(framing))
+    write_notes(path, asdict(framing))
     cv2.imwrite(str(backdrop), behind[:, :, ::-1])
     return framing
-
-
-def _account_of(job: Job) -> Account | None:
-    """Read what became of a video that is done. Raises InputError where it was another one."""
-    if not job.account_file.is_file():
-        return None
-    account = Account(**_read(job.account_file))
-    if account.bytes != job.video.stat().st_size:
-        raise InputError(f"{job.out} holds another video named {job.stem}; rename {job.video}")
-    return account
-
-
-def _stem(video: Path) -> str:
-    return re.sub(r"[^\w.-]+", "_", video.stem)
-
-
-def _work(jobs: list[Job], workers: int, report: Callable[[float], None]) -> Iterator[Account]:
-    """Prepare videos one by one, or side by side."""
-    if workers <= 1 or len(jobs) <= 1:
-        for i, job in enumerate(jobs):
-            yield prepare_video(job, lambda share, i=i: report((i + share) / len(jobs)))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for i, done in enumerate(as_completed([pool.submit(prepare_video, job) for job in jobs])):
-            yield done.result()
-            report((i + 1) / len(jobs))
