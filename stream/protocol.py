@@ -96,7 +96,7 @@ class StatsReport(msgspec.Struct, tag="stats", frozen=True, kw_only=True):
     """Times from a frame's arrival to its departure over the last seconds, in ms.
 
     runtime: what steps the model; about: what is being built to take its place, and why others
-    are not used.
+    are not used. encoding: in which way pictures are encoded smaller than they should be, and why.
     """
 
     fps: float
@@ -106,13 +106,16 @@ class StatsReport(msgspec.Struct, tag="stats", frozen=True, kw_only=True):
     dropped: int
     runtime: str
     about: str = ""
+    encoding: str = ""
     stages: dict[str, dict[str, float]]
 
 
-class Pose(msgspec.Struct, tag="pose", frozen=True):
-    """Landmarks of one frame, [x, y, visibility] in 0..1 of the incoming picture."""
+class Pose(msgspec.Struct, tag="pose", frozen=True, omit_defaults=True):
+    """What was seen in one frame: landmarks, [x, y, visibility] in 0..1 of the incoming picture;
+    or lines, a WebP picture in base64 of the largest middle part of it."""
 
     landmarks: list[list[float]] | None
+    lines: str = ""
 
 
 Notice = Ready | Ok | Pong | Error | StatsReport | Pose

@@ -6,10 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..model.condition import Conditioner
+from ..model.condition import Conditioner, Observation
 from ..model.condition.labels.edits import Edits
 from ..model.live import Picture
 from .colour import brightness, seen_planes
@@ -23,7 +20,7 @@ from .stats import Stats
 logger = logging.getLogger(__name__)
 
 
-PoseSink = Callable[[NDArray[np.float32] | None], None]
+PoseSink = Callable[[Observation], None]
 ErrorSink = Callable[[str], None]
 MAX_FAILURES = 30
 
@@ -160,7 +157,7 @@ class Session:
         frame.marks["conditioned"] = time.monotonic_ns()
         on_pose = self.on_pose
         if on_pose:
-            on_pose(seen.landmarks)
+            on_pose(seen)
         if is_finite(seen.condition):
             job = Job(frame=frame, seen=seen, style=self._style, marker=marker)
             self._seat.inbox.put(job)

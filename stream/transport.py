@@ -41,6 +41,7 @@ HD = (1280, 720)
 SLOW_FPS = 15.0
 """Of a model that gets 30."""
 LOSS, JITTER_S = 0.05, 0.05
+QUEUE_S = 0.3
 CONNECT_S = END_S = 1.0
 CALM_S = 0.5
 RECOVERY_S = 2.5
@@ -147,27 +148,39 @@ class Link:
     """A bad network between this process's WebRTC and its sockets, both ways, while it is `on`.
 
     loss: the share of datagrams that never arrive. jitter_s: the others are held back for a
-    random time up to this, so that they overtake one another.
+    random time up to this, so that they overtake one another. bits_per_s: what it carries; the
+    rest queues, for QUEUE_S at the longest.
     """
 
-    def __init__(self, loss: float, jitter_s: float, rng: random.Random) -> None:
+    def __init__(
+        self,
+        loss: float,
+        jitter_s: float,
+        rng: random.Random,
+        bits_per_s: float = float("inf"),
+    ) -> None:
         self.on = False
+        self.bits_per_s = bits_per_s
         self.loss = loss
         self.jitter_s = jitter_s
         self.datagrams = 0
         self.lost = 0
         self._rng = rng
+        self._busy_until = 0.0
 
-    def carry(self, deliver: Callable[[], None]) -> None:
-        """Deliver a datagram now, later or never."""
+    def carry(self, deliver: Callable[[], None], size: int = 0) -> None:
+        """Deliver a datagram of `size` bytes now, later or never."""
         if not self.on:
             deliver()
             return
         self.datagrams += 1
-        if self._rng.random() < self.loss:
+        queued = max(0.0, self._busy_until - time.monotonic())
+        if self._rng.random() < self.loss or queued > QUEUE_S:
             self.lost += 1
             return
-        delay = self._rng.uniform(0, self.jitter_s)
+        queued += 8 * size / self.bits_per_s
+        self._busy_until = time.monotonic() + queued
+        delay = queued + self._rng.uniform(0, self.jitter_s)
         asyncio.get_running_loop().call_later(delay, deliver)
 
     @contextlib.contextmanager
@@ -183,16 +196,16 @@ class Link:
 def _protocol_over(link: Link) -> type[ice.StunProtocol]:
     class OverLink(ice.StunProtocol):
         def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-            self._carry(super().datagram_received, data, addr)
+            self._carry(super().datagram_received, data, addr, size=len(data))
 
         async def send_data(self, data: bytes, addr: tuple[str, int]) -> None:
-            self._carry(self.transport.sendto, data, addr)
+            self._carry(self.transport.sendto, data, addr, size=len(data))
 
         def send_stun(self, message: Message, addr: tuple[str, int]) -> None:
             self._carry(super().send_stun, message, addr)
 
-        def _carry(self, handle: Callable[..., None], *datagram: object) -> None:
-            link.carry(lambda: None if self.transport.is_closing() else handle(*datagram))
+        def _carry(self, handle: Callable[..., None], *datagram: object, size: int = 0) -> None:
+            link.carry(lambda: None if self.transport.is_closing() else handle(*datagram), size)
 
     return OverLink
 

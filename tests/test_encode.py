@@ -52,6 +52,32 @@ def test_what_is_encoded_is_the_picture_at_the_bitrate_asked_for(
     assert sent * 8 * 30 / 20 < 4 * bitrate
 
 
+def test_h264_without_nvenc_is_encoded_by_x264_and_the_log_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By FFmpeg's own error, anywhere: this size is too small for NVENC where there is one."""
+    caplog.set_level("INFO")
+    encoder = make_encoder("H264", Encoding())
+    picture = av.VideoFrame(32, 32, "yuv420p")
+    picture.pts, picture.time_base = 0, Fraction(1, 90000)
+    payloads, _ = encoder.encode(picture)
+    assert payloads and encoder.codec.name == "libx264"
+    assert "h264_nvenc" in caplog.text and "x264, as NVENC is not to be had" in caplog.text
+    caplog.clear()
+    plain = make_encoder("H264", Encoding(hardware=False))
+    plain.encode(picture)
+    assert plain.codec.name == "libx264" and "NVENC" not in caplog.text
+
+
+def test_what_is_set_outweighs_what_the_size_says() -> None:
+    encoder = make_encoder("VP8", Encoding())
+    encoder.bitrate = 300_000
+    picture = av.VideoFrame(256, 256, "yuv420p")
+    picture.pts, picture.time_base = 0, Fraction(1, 90000)
+    encoder.encode(picture)
+    assert encoder.codec and encoder.codec.bit_rate == 300_000
+
+
 def test_another_size_gets_another_encoder() -> None:
     encoder = make_encoder("VP8", Encoding())
     for i, width in enumerate((256, 256, 512)):

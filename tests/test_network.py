@@ -18,12 +18,15 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
+from bad_wire import inside, two_ends
 from serving import serving, until
 from test_whip import ask, camera, post
 
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
 from rotolive.stream.bench import free_port
+from rotolive.stream.transport import Advancing
+from rotolive.stream.webrtc.client import Client
 from rotolive.stream.webrtc.ice import _has_loopback_6, allow_loopback
 from rotolive.stream.webrtc.network import CREDENTIAL_S, Network, parse_ports
 from rotolive.stream.webrtc.settings import Settings
@@ -183,3 +186,25 @@ async def _offer_until_relayed(pc: RTCPeerConnection) -> None:
 def _candidates(pc: RTCPeerConnection) -> list[str]:
     lines = pc.localDescription.sdp.splitlines()
     return [line for line in lines if line.startswith("a=candidate")]
+
+
+async def test_a_session_lives_on_a_bad_wire_between_two_hosts() -> None:
+    """5% of the packets lost, the others up to 50 ms late and out of order, HTTP's as well."""
+    app = create_app(IdentityModel(1), Settings(marker=True))
+    with two_ends() as (wire, (there, address), (here, _)), contextlib.ExitStack() as stack:
+        with inside(there):
+            port = stack.enter_context(serving(app, host=address))
+        stack.enter_context(inside(here))
+        allow_loopback()
+        seen = Advancing(camera())
+        client = Client(f"http://{address}:{port}", seen.camera, seen.arrived)
+        wire.loss, wire.delay_s = 0.05, 0.05
+        await client.connect(mirror=False)
+        await until(lambda: len(seen.arrivals) > 45, 30)
+        assert 0 < wire.lost < wire.packets
+        client.say(type="ping", t=1.5)
+        await until(lambda: {"type": "pong", "t": 1.5} in client.notices, 15)
+        wire.loss = wire.delay_s = 0.0
+        calm = seen.newest
+        await until(lambda: seen.newest > calm + 20, 15)
+        await client.close()

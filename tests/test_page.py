@@ -145,7 +145,7 @@ def test_pose_overlay(live: Any) -> None:
     before = live.evaluate("rotolive.skeletons")
     live.wait_for_timeout(400)
     assert live.evaluate("rotolive.skeletons") == before
-    assert live.get_by_role("switch", name="Show pose").get_attribute("aria-checked") == "false"
+    assert live.get_by_role("switch", name="Show overlay").get_attribute("aria-checked") == "false"
     live.keyboard.press("o")
     until(live, f"rotolive.skeletons > {before}")
 

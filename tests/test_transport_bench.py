@@ -16,16 +16,25 @@ from serving import serving, until
 
 from rotolive.model.errors import InputError
 from rotolive.model.live import IdentityModel
-from rotolive.stream import transport
+from rotolive.stream import bench, transport
 from rotolive.stream.bench import cpu_seconds
 from rotolive.stream.sources import moving_texture
 from rotolive.stream.stats import STAGES
-from rotolive.stream.transport import Advancing, Link, Shares, bench_loss, longest_freeze
+from rotolive.stream.transport import (
+    Advancing,
+    Link,
+    Shares,
+    _overloaded,
+    bench_connects,
+    bench_loss,
+    longest_freeze,
+)
 from rotolive.stream.viewers import bench_viewers, play
 from rotolive.stream.webrtc.client import Camera, Client
 from rotolive.stream.webrtc.ice import allow_loopback
 from rotolive.stream.webrtc.settings import Settings
 from rotolive.web.app import create_app
+from rotolive.web.serve import PacedIdentity
 
 ECHO = ("fps", "p50_ms", "p95_ms", "p99_ms", "growth_ms", "in_fps", "unread", "dropped")
 
@@ -135,6 +144,27 @@ async def test_every_viewer_of_a_crowd_gets_pictures(url: str) -> None:
     assert all(float(value) > 0 for value in figures.values())
     with pytest.raises(InputError, match="404"):
         await play(f"{url}/whep/nobody")
+
+
+async def test_sessions_that_come_and_go_leave_nothing_open(url: str) -> None:
+    figures = await bench_connects(url, os.getpid(), time.monotonic() + 3)
+    assert set(figures) == {"connects", "connects_fd_growth", "connects_rss_growth_mb"}
+    assert figures["connects"] >= 2
+    assert figures["connects_fd_growth"] < float(figures["connects"]) / 2
+
+
+async def test_the_bench_of_overload_sends_more_than_is_painted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for place in (bench, transport):
+        monkeypatch.setattr(place, "WARM_UP_S", 0.3)
+    model = PacedIdentity(1)
+    model.fps = 4.0
+    with serving(create_app(model, Settings(marker=True))) as port:
+        figures = await _overloaded(f"http://127.0.0.1:{port}", os.getpid(), time.monotonic() + 5)
+    assert 0 < float(figures["overload_fps"]) < 5 < float(figures["overload_in_fps"])
+    assert float(figures["overload_dropped"]) > 3
+    assert float(figures["overload_p50_last_ms"]) > 0
 
 
 def test_the_figures_are_flat_and_a_soak_adds_to_them(monkeypatch: pytest.MonkeyPatch) -> None:

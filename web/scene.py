@@ -69,5 +69,5 @@ def describe(stage: Stage) -> dict[str, Any]:
             "instances": {str(key): name for key, name in edits.instances.items()},
             "erased": list(edits.erased),
         },
-        "stats": msgspec.to_builtins(session.report()),
+        "stats": msgspec.to_builtins(stage.broadcast.report()),
     }

@@ -4,10 +4,12 @@
     POST /whep/SESSION                       play
     OPTIONS of either                        the ICE servers to use, as Link headers
     DELETE the Location that a POST answers  end it
+    POST /whip/MODEL?resume=KEY              go on with a session over a new connection
 
 A publisher's Location holds a key, not the session's name; a Link leads to the page that shows it.
 Who publishes with an offer of "sendrecv" gets the painted video back on the same line, as the page
-does. Answers hold all candidates, so there is nothing to trickle: PATCH is 405, as both allow.
+does. Answers hold all candidates, so there is nothing to trickle: PATCH is 405, as both allow. A
+client whose network has changed resumes by the key, the last part of its Location.
 """
 
 import hashlib
@@ -53,16 +55,18 @@ def add_whip(app: FastAPI, model: LiveModel, peers: Peers) -> None:
         style: int = 0,
         mirror: bool = False,
         session: str | None = None,
+        resume: str | None = None,
     ) -> Response:
-        limit.check(client_of(request))
+        client = client_of(request)
+        limit.check(client)
         check_model(name)
-        owner, answer = await peers.answer(
-            await read_sdp(request),
-            style=style,
-            mirror=mirror,
-            client=client_of(request),
-            name=session,
-        )
+        sdp = await read_sdp(request)
+        if resume is not None:
+            owner, answer = await peers.resume(resume, sdp, client=client)
+        else:
+            owner, answer = await peers.answer(
+                sdp, style=style, mirror=mirror, client=client, name=session
+            )
         view = f'</view/{owner.name}>; rel="alternate"'
         return created(answer, f"/whip/{model.name}/{owner.key}", view)
 

@@ -3,37 +3,29 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import av
+import msgspec
 from aiortc import MediaStreamTrack, RTCRtpSender
 from aiortc.mediastreams import MediaStreamError
 from av.video.reformatter import VideoReformatter
 
 from ..mailbox import Closed, Mailbox
-from ..protocol import Frame
+from ..protocol import Frame, StatsReport
 from ..record import Recorder
 from ..session import Session
 from ..stats import Stats
-from .encode import Encoding, make_encoder
+from .encode import Encoding
+from .lane import Encoded, Lane, Size
+from .load import Load, halved
+from .reach import Reach
 from .send import keyframe_wanted, relay
 
 logger = logging.getLogger(__name__)
 
 MAX_UNSENT = 30
-KEYFRAME_GAP_S = 0.3
-"""Keyframes are no closer than this, however many viewers ask for one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoded:
-    """RTP payloads of one picture, its time at 90 kHz, and whether it can be decoded alone."""
-
-    payloads: list[bytes]
-    timestamp: int
-    key: bool
 
 
 class Source(Protocol):
@@ -49,7 +41,8 @@ class Broadcast:
     """Takes a session's pictures as they come; use it from the event loop.
 
     source: of the pictures, the session itself when left out. While nobody watches and nothing is
-    recorded, it rests.
+    recorded, it rests. Where this machine cannot encode all that comes, or a viewer's connection
+    cannot carry it, it is encoded smaller: see `Load` and `Reach`.
     """
 
     def __init__(
@@ -61,28 +54,33 @@ class Broadcast:
         self.session = session
         self._source: Source = source or session
         self._encoding = encoding
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[tuple[str, int], Lane] = {}
         self._recorder: Recorder | None = None
-        self._reformatter = VideoReformatter()
+        self._reformatters: dict[Size, VideoReformatter] = {}
+        self._load = Load()
+        self._taken = 0
+        self._full: Size = (0, 0)
         self._task = asyncio.ensure_future(self._run())
         self._source.watch(False)
 
-    def join(self, track: "BroadcastTrack", codec: str) -> "_Lane":
-        """Feed a track; codec: VP8 or H264."""
-        if codec not in self._lanes:
-            self._lanes[codec] = _Lane(codec, self._encoding)
-        lane = self._lanes[codec]
+    def join(self, track: "BroadcastTrack", codec: str, rung: int = 0) -> Lane:
+        """Feed a track, from here alone; codec: VP8 or H264; rung: see `Lane`."""
+        if (codec, rung) not in self._lanes:
+            self._lanes[codec, rung] = Lane(codec, self._encoding, rung)
+        lane = self._lanes[codec, rung]
         lane.watchers.add(track)
+        self._leave(track, but=lane)
         self._source.watch(True)
         return lane
 
     def leave(self, track: "BroadcastTrack") -> None:
-        """Stop feeding a track; a lane that nobody watches loses its encoder."""
-        for codec, lane in list(self._lanes.items()):
-            lane.watchers.discard(track)
-            if not lane.watchers:
-                del self._lanes[codec]
+        """Stop feeding a track."""
+        self._leave(track)
         self._rest_if_unwatched()
+
+    def report(self) -> StatsReport:
+        """Return the session's times and rates, and how its pictures are encoded."""
+        return msgspec.structs.replace(self.session.report(), encoding=self._sentence())
 
     @property
     def recording(self) -> bool:
@@ -100,8 +98,32 @@ class Broadcast:
         self._rest_if_unwatched()
         return recorder
 
+    def _leave(self, track: "BroadcastTrack", but: Lane | None = None) -> None:
+        """Take a track out of its lane; one that nobody watches loses its encoder."""
+        for key, lane in list(self._lanes.items()):
+            if lane is but:
+                continue
+            lane.watchers.discard(track)
+            if not lane.watchers:
+                del self._lanes[key]
+
     def _rest_if_unwatched(self) -> None:
         self._source.watch(bool(self._lanes) or self.recording)
+
+    def _sentence(self) -> str:
+        """Say what is not encoded as it should be, and why."""
+        parts = []
+        if self._load.halvings:
+            full, size = self._full, halved(self._full, self._load.halvings)
+            parts.append(f"{_by(size)}, as this machine cannot keep up with {_by(full)}")
+        lanes = self._lanes.values()
+        everybody = sum(len(lane.watchers) for lane in lanes)
+        for lane in lanes:
+            if lane.rung and lane.bitrate:
+                who = f"{len(lane.watchers)} of {everybody}"
+                rate = lane.bitrate / 1e6
+                parts.append(f"{rate:.2g} Mbit/s for {who}, whose connection carries no more")
+        return "; ".join(parts)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -109,6 +131,7 @@ class Broadcast:
             while True:
                 frame = await self._source.outbox.receive()
                 frame.marks["taken"] = time.monotonic_ns()
+                self._taken += 1
                 if self._recorder:
                     self._recorder.put(frame)
                 lanes = list(self._lanes.values())
@@ -126,38 +149,30 @@ class Broadcast:
                 for track in list(lane.watchers):
                     track.end()
 
-    def _encode(self, frame: Frame, lanes: list["_Lane"]) -> list[Encoded]:
+    def _encode(self, frame: Frame, lanes: list[Lane]) -> list[Encoded]:
+        begun = time.monotonic()
         rgb = av.VideoFrame.from_ndarray(frame.planes["rgb"], format="rgb24")
-        picture = self._reformatter.reformat(rgb, format="yuv420p")
-        picture.pts, picture.time_base = frame.pts, frame.time_base
+        full = self._full = rgb.width, rgb.height
+        sizes = [lane.size(full, self._load.halvings) for lane in lanes]
+        pictures = {size: self._convert(rgb, size, frame) for size in set(sizes)}
         frame.marks["converted"] = time.monotonic_ns()
-        pictures = [lane.encode(picture) for lane in lanes]
+        encoded = [
+            lane.encode(pictures[size], full) for lane, size in zip(lanes, sizes, strict=True)
+        ]
         frame.marks["encoded"] = time.monotonic_ns()
-        return pictures
+        offered = self._taken + self._source.outbox.dropped
+        self._load.took(time.monotonic() - begun, offered, full)
+        return encoded
+
+    def _convert(self, rgb: av.VideoFrame, size: Size, frame: Frame) -> av.VideoFrame:
+        reformatter = self._reformatters.setdefault(size, VideoReformatter())
+        picture = reformatter.reformat(rgb, *size, format="yuv420p")
+        picture.pts, picture.time_base = frame.pts, frame.time_base
+        return picture
 
 
-class _Lane:
-    """One codec: an encoder, and those who watch through it."""
-
-    def __init__(self, codec: str, encoding: Encoding) -> None:
-        self.watchers: set[BroadcastTrack] = set()
-        self._encoder: Any = make_encoder(codec, encoding)
-        self._key_wanted = True
-        self._last_key = float("-inf")
-
-    def ask_for_keyframe(self) -> None:
-        self._key_wanted = True
-
-    def encode(self, picture: av.VideoFrame) -> Encoded:
-        key = self._key_wanted and time.monotonic() - self._last_key > KEYFRAME_GAP_S
-        if key:
-            self._key_wanted, self._last_key = False, time.monotonic()
-        payloads, timestamp = self._encoder.encode(picture, key)
-        return Encoded(payloads=payloads, timestamp=timestamp, key=key)
-
-    def hand_out(self, encoded: Encoded) -> None:
-        for track in self.watchers:
-            track.hand(encoded)
+def _by(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 class BroadcastTrack(MediaStreamTrack):
@@ -175,13 +190,15 @@ class BroadcastTrack(MediaStreamTrack):
         self._unsent: asyncio.Queue[Encoded | None] = asyncio.Queue()
         self._flowing = False
         self._lost = True
-        self._lane: _Lane | None = None
+        self._lane: Lane | None = None
         self._sender: RTCRtpSender | None = None
+        self._codec = ""
+        self._reach = Reach()
 
     def start(self, sender: RTCRtpSender, codec: str) -> None:
         """Join the broadcast, once the codec is agreed on."""
-        relay(sender)
-        self._sender = sender
+        relay(sender, self._heard)
+        self._sender, self._codec = sender, codec
         self._lane = self._broadcast.join(self, codec)
 
     def hand(self, encoded: Encoded) -> None:
@@ -215,4 +232,13 @@ class BroadcastTrack(MediaStreamTrack):
         if encoded is None:
             self.stop()
             raise MediaStreamError
+        self._reach.sent(sum(map(len, encoded.payloads)))
         return encoded
+
+    def _heard(self, estimate: int) -> None:
+        """Change lanes where the connection carries less, or more; begin there with a keyframe."""
+        self._reach.heard(estimate)
+        if self._lane and self._lane.rung != self._reach.rung and self.readyState == "live":
+            self._lane = self._broadcast.join(self, self._codec, self._reach.rung)
+            self._lane.ask_for_keyframe()
+            self._lost = True

@@ -49,9 +49,13 @@ def bitrate_for(width: int, height: int) -> int:
 
 
 class _Steady:
-    """An encoder at one bitrate: aiortc builds a new one (a keyframe) at each estimate."""
+    """An encoder at one bitrate: aiortc builds a new one (a keyframe) at each estimate.
+
+    bitrate: bits per second of what is opened next; None: as the encoding says.
+    """
 
     codec: Any
+    bitrate: int | None = None
 
     def __init__(self, encoding: Encoding) -> None:
         super().__init__()
@@ -71,6 +75,9 @@ class _Steady:
             self.codec = self._open(*size)
         return super().encode(frame, force_keyframe)  # type: ignore[misc]
 
+    def _bitrate(self, width: int, height: int) -> int:
+        return self.bitrate or self._encoding.bitrate_at(width, height)
+
     def _open(self, width: int, height: int) -> Any:
         raise NotImplementedError
 
@@ -79,7 +86,7 @@ class SteadyVp8(_Steady, Vp8Encoder):  # pyright: ignore[reportIncompatibleMetho
     """VP8 at one bitrate."""
 
     def _open(self, width: int, height: int) -> Any:
-        bitrate = str(self._encoding.bitrate_at(width, height))
+        bitrate = str(self._bitrate(width, height))
         codec = _context("libvpx", width, height, int(bitrate))
         codec.gop_size, codec.qmin, codec.qmax = 3000, 2, 56
         codec.thread_count = 1  # libvpx's threads spin while they wait for each other
@@ -106,7 +113,7 @@ class SteadyH264(_Steady, H264Encoder):  # pyright: ignore[reportIncompatibleMet
 
     def _try_nvenc(self, width: int, height: int) -> Any:
         try:
-            codec = _context("h264_nvenc", width, height, self._encoding.bitrate_at(width, height))
+            codec = _context("h264_nvenc", width, height, self._bitrate(width, height))
             codec.gop_size = 3000
             codec.options = {
                 "preset": "p2",
@@ -125,7 +132,7 @@ class SteadyH264(_Steady, H264Encoder):  # pyright: ignore[reportIncompatibleMet
         return codec
 
     def _x264(self, width: int, height: int) -> Any:
-        codec = _context("libx264", width, height, self._encoding.bitrate_at(width, height))
+        codec = _context("libx264", width, height, self._bitrate(width, height))
         codec.profile = "Baseline"
         codec.options = {
             "preset": self._encoding.preset_at(width, height),

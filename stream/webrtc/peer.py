@@ -17,7 +17,7 @@ from aiortc import (
 )
 
 from ...model.errors import InputError
-from ..protocol import Error, Ready
+from ..protocol import Error, Frame, Ready
 from ..record import Recorder
 from ..session import Session
 from .broadcast import Broadcast, BroadcastTrack
@@ -39,6 +39,7 @@ class Peer:
     direction: of the server's side: sendrecv (a page), recvonly (a publisher) or sendonly (a
     viewer, who leaves the session as it is; the others end it with themselves).
     name: known to all who watch. key: known to this client only; who has it may end the session.
+    heir_of: who had the session until now, on a connection of which nothing comes any more.
     """
 
     kind = "camera"
@@ -49,13 +50,16 @@ class Peer:
         broadcast: Broadcast,
         direction: str,
         settings: Settings,
+        heir_of: "Peer | None" = None,
     ) -> None:
         self.name = name
-        self.key = secrets.token_urlsafe(12)
+        self.key = heir_of.key if heir_of else secrets.token_urlsafe(12)
         self.broadcast = broadcast
         self.session: Session = broadcast.session
         self.owns = direction != "sendonly"
         self._settings = settings
+        self._last: Frame | None = None
+        self._heir_of = heir_of
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=settings.network.ice_servers()))
         self._control: ControlChannel | None = None
         self._drain: asyncio.Task[None] | None = None
@@ -109,6 +113,11 @@ class Peer:
             self._closing = asyncio.ensure_future(self._hang_up())
         await asyncio.shield(self._closing)
 
+    async def hand_over(self) -> None:
+        """Hang up, and leave the session to another connection."""
+        self.owns = False
+        await self.close()
+
     async def _hang_up(self) -> None:
         if self.owns:
             self.session.close()
@@ -145,11 +154,20 @@ class Peer:
     async def _take(self, track: MediaStreamTrack) -> None:
         """Put what comes into the session, until it ends or is too large."""
         try:
-            await drain(track, self.session.put, self._frames, self._settings.check_size)
+            check = self._settings.check_size
+            await drain(track, self._put, self._frames, check, self._last_of_all)
         except InputError as error:
             logger.warning("session %s ends: %s", self.name, error)
             if self._control:
                 self._control.send(Error(str(error)))
+
+    def _put(self, frame: Frame) -> None:
+        self._last = frame
+        self.session.put(frame)
+
+    def _last_of_all(self) -> Frame | None:
+        before, self._heir_of = self._heir_of, None
+        return before and (before._last or before._last_of_all())
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label != "control" or self._control or not self.owns:
@@ -163,7 +181,7 @@ class Peer:
             width=model.width,
             height=model.height,
         )
-        self._control = ControlChannel(channel, self.session, ready, self._heard)
+        self._control = ControlChannel(channel, self.broadcast, ready, self._heard)
 
     def _heard(self) -> None:
         self._last_heard = time.monotonic()

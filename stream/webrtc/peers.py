@@ -111,6 +111,31 @@ class Peers:
             raise
         return owner, await self._admit(owner, sdp, client)
 
+    async def resume(self, key: str, sdp: str, *, client: str | None = None) -> tuple[Peer, str]:
+        """Let a session go on over a new connection, as its owner's network has changed.
+
+        It stays what it is: name, key, style, memory, viewers. This takes the place of an ICE
+        restart (RFC 9725, 4.3.3), which aiortc has not. The old connection, and with it the
+        session, is kept for 30 s without a sign of life (RFC 7675). Raises InputError,
+        NoSuchSession.
+        """
+        direction = check_offer(sdp, publishing=True)
+        owner = self._owner(key)
+        if not isinstance(owner, Peer):
+            raise NoSuchSession(f"{owner.name} is an engine's session, which has no connection")
+        heir = Peer(owner.name, owner.broadcast, direction, self.settings, owner)
+        try:
+            answer = await heir.answer(_prepared(sdp, client))
+            if self._peers.get(owner.name) is not owner:
+                raise NoSuchSession("no such session; it has ended meanwhile")
+        except BaseException:
+            await heir.hand_over()
+            raise
+        self._peers[heir.name] = heir
+        logger.info("session %s goes on over a new connection", heir.name)
+        await owner.hand_over()
+        return heir, answer
+
     async def open_stage(self, name: str, *, style: int = 0) -> Stage:
         """Open a session for an engine; `Stage.close` ends it.
 
@@ -164,7 +189,7 @@ class Peers:
 
     def stats(self, key: str) -> StatsReport:
         """Return a session's statistics. Raises NoSuchSession."""
-        return self._owner(key).session.report()
+        return self._owner(key).broadcast.report()
 
     def record(self, key: str) -> str:
         """Record a session; return the file's name. Raises NoSuchSession, CannotRecord."""
@@ -241,8 +266,7 @@ class Peers:
         self._peers[peer.name] = peer
         self._begin_sweeping()
         try:
-            sdp = with_packetization_mode(as_dtls_server(resolve_mdns(sdp, client)))
-            return await peer.answer(sdp)
+            return await peer.answer(_prepared(sdp, client))
         except BaseException:
             await self._drop(peer)
             raise
@@ -272,3 +296,7 @@ class Peers:
                 await self._sweep()
             except Exception:
                 logger.exception("sweeping failed")
+
+
+def _prepared(sdp: str, client: str | None) -> str:
+    return with_packetization_mode(as_dtls_server(resolve_mdns(sdp, client)))

@@ -119,12 +119,14 @@ async def drain(
     deliver: Callable[[Frame], None],
     frames: DecoderQueue | None,
     check_size: Callable[[int, int], None],
+    last: Callable[[], Frame | None] = lambda: None,
 ) -> None:
     """Hand every decoded frame on at once, so that no queue grows; ends with the track.
 
     check_size: raises InputError for a width and height that are not taken, which ends this too.
+    last: of the frames that came by another track before this one; numbers and times go on from it.
     """
-    seq = 0
+    seq, ahead, begun = 0, 0, False
     while True:
         try:
             picture = await track.recv()
@@ -135,10 +137,15 @@ async def drain(
         check_size(picture.width, picture.height)
         now = time.monotonic_ns()
         began, whole = (frames and frames.arrival(picture.pts)) or (now, now)
+        before = None if begun else last()
+        if before:
+            passed = (now - before.captured_ns) * CLOCK_RATE // 1_000_000_000
+            seq, ahead = before.seq + 1, before.pts + passed - picture.pts
+        begun = True
         deliver(
             Frame(
                 seq=seq,
-                pts=picture.pts,
+                pts=picture.pts + ahead,
                 time_base=Fraction(1, CLOCK_RATE),
                 captured_ns=whole,
                 planes=planes_of(picture),

@@ -1,12 +1,13 @@
 // The page: one state machine (idle, connecting, live, reconnecting, error) and the controls around it.
 
 import { TOKEN } from './access.js';
+import { full, leaveFull } from './fullscreen.js';
 import { Skeleton } from './overlay.js';
 import { fillStyles, markStyle, thumbnail } from './picker.js';
 import { Recorder, save, snapshot } from './recorder.js';
-import { NO_WEBRTC, Session } from './session.js';
+import { NO_WEBRTC, Session, forget } from './session.js';
 import { Trouble, clipExists, openSource } from './sources.js';
-import { Stats, line, rows } from './stats.js';
+import { Stats, line, rows, showRows } from './stats.js';
 import { say } from './toast.js';
 import { getJson } from './whip.js';
 
@@ -19,7 +20,7 @@ const SILENT_MS = 5000;
 const STATUS = { idle: 'Ready', connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', error: 'Stopped' };
 
 const app = {
-  state: 'idle', turn: 0, tries: 0, source: null, session: null, name: null, info: {}, styles: [],
+  state: 'idle', turn: 0, tries: 0, source: null, session: null, resume: null, name: null, info: {}, styles: [],
   style: Number(query.get('style')) || 0, mirror: true, overlay: true,
 };
 const recorder = new Recorder();
@@ -116,11 +117,15 @@ async function connect(turn) {
   try {
     await meet();
     if (session !== app.session) return;
-    const { source, style, mirror, info, name } = app;
-    await session.open({ track: source.track, model: info.model, style, mirror, name });
+    const { source, style, mirror, info, name, resume } = app;
+    await session.open({ track: source.track, model: info.model, style, mirror, name, resume });
   } catch (error) {
     session.close();
     if (session !== app.session) return;
+    if (app.resume && !error.gone) { // it has ended
+      app.resume = null;
+      return connect(turn);
+    }
     if (error.status === 422) app.style = 0; // another model answers now
     if (error.gone || error.status === 404) app.info = {}; // another model may answer now
     if (error.gone || app.state === 'reconnecting') retry(error.message);
@@ -132,10 +137,12 @@ async function connect(turn) {
   }, SLOW_MS);
 }
 
+/** Connect again, and go on with what there was. */
 async function retry(sentence) {
   const { turn } = app;
   recorder.stop();
-  dropSession();
+  app.resume = app.session?.handOver() ?? app.resume;
+  app.session = null;
   skeleton.clear();
   setState('reconnecting');
   wait(`${sentence} Trying again; it goes on by itself when the server is back.`);
@@ -148,6 +155,7 @@ function firstFrame() {
   if (!app.session?.alive) return;
   if (app.state === 'reconnecting') say('Connected again.');
   app.tries = 0;
+  app.resume = null;
   const { videoWidth: width, videoHeight: height } = $('output');
   document.documentElement.style.setProperty('--aspect', `${width} / ${height}`);
   setState('live');
@@ -163,7 +171,8 @@ function dropSession() {
 function stop() {
   app.turn += 1;
   app.tries = 0;
-  app.name = null;
+  forget(app.resume);
+  app.name = app.resume = null;
   recorder.stop();
   dropSession();
   const source = app.source;
@@ -173,7 +182,7 @@ function stop() {
   $('preview').classList.remove('playing');
   skeleton.clear();
   markSource(null);
-  leaveFull();
+  leaveFull($('frame'));
   trouble();
   setState('idle');
 }
@@ -182,11 +191,12 @@ function stop() {
 
 function heard(message) {
   switch (message.type) {
-    case 'ready':
-      app.name = message.name;
-      return learn(message);
-    case 'stats': stats.server = message; return;
-    case 'pose': if (app.overlay) skeleton.draw(message.landmarks); return;
+    case 'ready': app.name = message.name; return learn(message);
+    case 'stats':
+      if (message.encoding && message.encoding !== stats.server?.encoding) say(`Less is sent: ${message.encoding}.`);
+      stats.server = message;
+      return;
+    case 'pose': if (app.overlay) skeleton.draw(message); return;
     case 'error': return say(message.error, true);
     case 'ok': if (message.of === 'reset') say('Painted afresh.'); return;
   }
@@ -292,24 +302,9 @@ async function copyLink() {
   }
 }
 
-function leaveFull() {
-  if (document.fullscreenElement) document.exitFullscreen();
-  if (!document.body.classList.contains('bare')) $('frame').classList.remove('fill');
-}
-
-async function full() {
-  const frame = $('frame');
-  if (document.fullscreenElement || frame.classList.contains('fill')) return leaveFull();
-  if (app.state !== 'live') return;
-  try {
-    await frame.requestFullscreen({ navigationUI: 'hide' });
-  } catch { // an iPhone has no such call
-    frame.classList.add('fill');
-  }
-}
-
 const actions = {
-  record, full, stop, snapshot: takeSnapshot, link: copyLink,
+  record, stop, snapshot: takeSnapshot, link: copyLink,
+  full: () => full($('frame'), app.state === 'live'),
   reset: () => app.session?.send({ type: 'reset' }),
   mirror: () => setMirror(!app.mirror),
   overlay: () => setOverlay(!app.overlay),
@@ -326,7 +321,7 @@ document.addEventListener('click', ({ target }) => {
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches?.('input, textarea, select')) return;
   const key = event.key.toLowerCase();
-  if (key === 'escape') return leaveFull();
+  if (key === 'escape') return leaveFull($('frame'));
   if (keys[key]) actions[keys[key]]();
   else if (key >= '1' && key <= '9') setStyle(Number(key) - 1);
   else return;
@@ -361,7 +356,7 @@ async function refresh() {
   await stats.sample(app.session);
   const now = stats.now(app.session);
   $('stats-line').textContent = line(now);
-  if ($('stats').open) showRows(rows(now, app.info));
+  if ($('stats').open) showRows($('stats-list'), rows(now, app.info));
   if (recorder.active) showRecording();
   watchOver();
 }
@@ -369,18 +364,10 @@ async function refresh() {
 /** A connection that stays open but brings no picture is given up. */
 function watchOver() {
   if (document.hidden || app.source?.track.muted) stats.touch();
-  else if (app.state === 'live' && stats.silence > SILENT_MS) retry('No picture comes back.');
-}
-
-function showRows(list) {
-  const box = $('stats-list');
-  if (box.children.length !== 2 * list.length) {
-    box.replaceChildren(...list.flatMap(() => [document.createElement('dt'), document.createElement('dd')]));
+  else if (app.state === 'live' && stats.silence > SILENT_MS) {
+    dropSession();
+    retry('No picture comes back.');
   }
-  list.forEach(([label, value, how], i) => {
-    Object.assign(box.children[2 * i], { textContent: label, title: how });
-    box.children[2 * i + 1].textContent = value;
-  });
 }
 
 setInterval(refresh, 1000);

@@ -1,4 +1,4 @@
-// The pose as the renderer saw it, over the input: 33 landmarks, 0..1 in the incoming picture.
+// What the renderer saw, over the input: 33 landmarks, 0..1 in the incoming picture, or lines.
 
 const LEFT = [[11, 13], [13, 15], [23, 25], [25, 27], [27, 31], [27, 29], [29, 31]];
 const RIGHT = LEFT.map(([a, b]) => [a + 1, b + 1]);
@@ -17,7 +17,8 @@ export class Skeleton {
     this.context = canvas.getContext('2d');
   }
 
-  draw(landmarks) {
+  draw({ landmarks, lines }) {
+    if (lines) return this.#drawLines(lines);
     this.clear();
     if (!landmarks?.length) return;
     this.drawn += 1;
@@ -45,6 +46,20 @@ export class Skeleton {
       context.fill();
     }
     this.#timer = setTimeout(() => this.clear(), STALE_MS);
+  }
+
+  #drawLines(webp) {
+    const image = new Image();
+    image.onload = () => {
+      this.clear();
+      this.drawn += 1;
+      const { canvas: { width, height } } = this;
+      const scale = Math.min(width / image.width, height / image.height);
+      const [w, h] = [image.width * scale, image.height * scale];
+      this.context.drawImage(image, (width - w) / 2, (height - h) / 2, w, h);
+      this.#timer = setTimeout(() => this.clear(), STALE_MS);
+    };
+    image.src = `data:image/webp;base64,${webp}`;
   }
 
   clear() {

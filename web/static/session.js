@@ -7,10 +7,14 @@ const GATHER_MS = 500;
 const CONNECT_MS = 12_000;
 const PING_MS = 1000;
 const PINGS_MISSED = 4;
+const FAREWELL_MS = 10_000;
 const START_KBPS = 1500, LEAST_KBPS = 600, MOST_KBPS = 2500;
 const LONG_SIDE = 640;
 
 export const NO_WEBRTC = 'This browser has no WebRTC, which carries the picture. Use a current Chrome, Edge, Firefox or Safari, and check that no extension or policy turns WebRTC off.';
+
+/** What may mean another network. */
+export const NETWORK = [[globalThis, 'online'], [navigator.connection, 'change']];
 
 /** resource: the address of what was opened, known to us only. */
 export class Session {
@@ -20,13 +24,19 @@ export class Session {
   #closed = false;
   #timers = [];
 
-  /** on: {track(stream), message(object), lost(sentence)} */
-  constructor(on) { this.on = on; }
+  /** on: {open(), track(stream), message(object), lost(sentence)} */
+  constructor(on) {
+    this.on = on;
+    for (const [target, event] of NETWORK) target?.addEventListener(event, this.#doubt);
+  }
 
   get alive() { return !this.#closed && this.channel?.readyState === 'open'; }
 
-  /** name: the one it had before, so that who watches by it goes on. */
-  async open({ track, model, style, mirror, name }) {
+  /**
+   * name: the one it had before, so that who watches by it goes on. resume: a resource to go on with
+   * over this connection, its memory and viewers and all.
+   */
+  async open({ track, model, style, mirror, name, resume }) {
     const endpoint = `whip/${encodeURIComponent(model)}`;
     const pc = this.pc = new RTCPeerConnection({ iceServers: await iceServers(endpoint), bundlePolicy: 'max-bundle' });
     this.#watch(pc);
@@ -37,10 +47,11 @@ export class Session {
     this.#openChannel(pc);
     await pc.setLocalDescription();
     await gathered(pc);
-    const query = new URLSearchParams({ style, mirror, ...(name && { session: name }) });
+    const query = new URLSearchParams(resume
+      ? { resume: resume.split('/').pop() } : { style, mirror, ...(name && { session: name }) });
     const { answer, resource } = await postOffer(`${endpoint}?${query}`, pc.localDescription.sdp);
     this.resource = resource;
-    if (this.#closed) { this.#forget(); return; }
+    if (this.#closed) { forget(resource); return; }
     await pc.setRemoteDescription({ type: 'answer', sdp: startFast(answer) });
     await keepResolution(this.sender);
     for (const receiver of pc.getReceivers()) lowLatency(receiver);
@@ -62,21 +73,32 @@ export class Session {
 
   close() {
     if (this.#closed) return;
-    this.#closed = true;
-    this.#timers.forEach(clearTimeout);
-    this.#forget();
+    this.#end();
+    forget(this.resource);
     this.pc?.close();
   }
 
-  #forget() {
-    if (this.resource) fetch(this.resource, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {});
+  /** End here, but leave what was opened to another connection. A goodbye now would end that, too. */
+  handOver() {
+    this.#end();
+    setTimeout(() => this.pc?.close(), FAREWELL_MS);
+    return this.resource;
   }
 
-  #lose(sentence) {
-    if (this.#closed) return;
-    this.close();
-    this.on.lost(sentence);
+  #end() {
+    this.#closed = true;
+    this.#timers.forEach(clearTimeout);
+    for (const [target, event] of NETWORK) target?.removeEventListener(event, this.#doubt);
   }
+
+  #lose(sentence) { if (!this.#closed) this.on.lost(sentence); }
+
+  /** The network may have changed: the next pong decides. */
+  #doubt = () => {
+    if (!this.alive) return;
+    this.#missed = Math.max(this.#missed, PINGS_MISSED - 1);
+    this.#ping();
+  };
 
   #watch(pc) {
     pc.ontrack = ({ track, receiver }) => {
@@ -84,6 +106,7 @@ export class Session {
       this.on.track(new MediaStream([track]));
     };
     pc.onconnectionstatechange = () => {
+      if (pc.connectionState === 'disconnected') this.#doubt();
       if (pc.connectionState === 'failed') this.#lose('The connection to the server was lost.');
     };
   }
@@ -105,6 +128,11 @@ export class Session {
     if (this.#missed++ >= PINGS_MISSED) this.#lose('The server stopped answering.');
     else this.send({ type: 'ping', t: performance.now() });
   }
+}
+
+/** End what was opened, at its address. */
+export function forget(resource) {
+  if (resource) fetch(resource, { method: 'DELETE', keepalive: true, headers: withToken() }).catch(() => {});
 }
 
 export function gathered(pc) {

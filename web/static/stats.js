@@ -86,9 +86,9 @@ export class Stats {
     const rtts = session?.rtts ?? [];
     const browser = encode + decode + buffer;
     const total = (server, rtt) => (server > 0 && rtts.length ? server + rtt + browser : null);
-    const { p50_ms = 0, p95_ms = 0, dropped = 0, in_fps = 0, runtime = '', about = '', stages = {} } = this.server ?? {};
+    const { p50_ms = 0, p95_ms = 0, dropped = 0, in_fps = 0, runtime = '', about = '', encoding = '', stages = {} } = this.server ?? {};
     return {
-      frames: this.frames, fps: this.fps, in_fps, dropped, runtime, about, stages, lost: this.#loss, sent: this.#sent,
+      frames: this.frames, fps: this.fps, in_fps, dropped, runtime, about, encoding, stages, lost: this.#loss, sent: this.#sent,
       server_p50_ms: p50_ms, server_p95_ms: p95_ms, rtt_ms: quantile(rtts, 0.5),
       encode_ms: encode, decode_ms: decode, buffer_ms: buffer,
       p50_ms: total(p50_ms, quantile(rtts, 0.5)), p95_ms: total(p95_ms, quantile(rtts, 0.95)),
@@ -112,11 +112,23 @@ export function rows(all, info) {
     ['Encode / decode', `${ms(all.encode_ms)} / ${ms(all.decode_ms)}`, 'Mean time per frame in this browser.'],
     ['Jitter buffer', ms(all.buffer_ms), 'Mean time a received frame waits before decoding.'],
     ['Sent', [all.sent, all.in_fps ? `${all.in_fps.toFixed(0)} fps` : ''].filter(Boolean).join(' at ') || '–', 'What this browser sends, and how many frames a second reach the renderer.'],
+    ...(all.encoding ? [['Encoding', all.encoding, 'What is sent back is encoded smaller than it should be.']] : []),
     ['Dropped', String(all.dropped), 'Frames the server skipped so that latency does not grow.'],
     ['Runtime', all.runtime || info.runtime || '–', 'What runs the model.'],
     ...(all.about ? [['· more', all.about, 'What is being built to take its place, and why others are not used.']] : []),
     ['Model', info.model ? `${info.model}${info.width ? `, ${info.width}×${info.height}` : ''}` : '–', 'The model in use and the size of its picture.'],
   ];
+}
+
+/** Fill a <dl> with rows. */
+export function showRows(box, list) {
+  if (box.children.length !== 2 * list.length) {
+    box.replaceChildren(...list.flatMap(() => [document.createElement('dt'), document.createElement('dd')]));
+  }
+  list.forEach(([label, value, how], i) => {
+    Object.assign(box.children[2 * i], { textContent: label, title: how });
+    box.children[2 * i + 1].textContent = value;
+  });
 }
 
 export const line = (all) => [`${all.fps.toFixed(0)} fps`, all.p50_ms == null ? '' : `${Math.round(all.p50_ms)} ms`].filter(Boolean).join(' · ');

@@ -1,11 +1,11 @@
 // Plays one session over WHEP in a video element and comes back by itself.
 
 import { withToken } from './access.js';
-import { gathered, lowLatency } from './session.js';
+import { NETWORK, gathered, lowLatency } from './session.js';
 import { iceServers, postOffer } from './whip.js';
 
 const AGAIN_MS = 2000;
-const STILL_MS = 8000;
+const STILL_MS = 8000, UNSURE_MS = 1500;
 
 /** root: where the API is, seen from the page. on: {playing(), lost(sentence)}. Returns what stops it. */
 export function watch(name, video, on, root = '') {
@@ -46,18 +46,26 @@ async function play(name, video, on, root, stopped) {
   }
 }
 
-/** Resolves when the connection is gone, or no picture has come for long (a hidden page shows none). */
+/**
+ * Resolves when the connection is gone, or no picture has come for long (a hidden page shows none);
+ * for less long when the connection is in doubt, or the network may be another.
+ */
 function ended(pc, video) {
   return new Promise((resolve) => {
-    let last, over = false;
-    const touch = () => { last = performance.now(); };
+    let last, over = false, doubt = null;
+    const touch = () => { last = performance.now(); doubt = null; };
+    const unsure = () => { doubt ??= performance.now(); };
+    for (const [target, event] of NETWORK) target?.addEventListener(event, unsure);
     const seen = () => { touch(); if (!over) video.requestVideoFrameCallback?.(seen); };
     seen();
     document.addEventListener('visibilitychange', touch);
     const timer = setInterval(() => {
-      const still = video.requestVideoFrameCallback && !document.hidden && performance.now() - last > STILL_MS;
+      const sees = video.requestVideoFrameCallback && !document.hidden, now = performance.now();
+      if (pc.connectionState === 'disconnected') unsure();
+      const still = sees && (now - last > STILL_MS || (doubt && now - doubt > UNSURE_MS));
       if (!still && !['failed', 'closed'].includes(pc.connectionState)) return;
       over = true;
+      for (const [target, event] of NETWORK) target?.removeEventListener(event, unsure);
       document.removeEventListener('visibilitychange', touch);
       clearInterval(timer);
       resolve();
