@@ -7,7 +7,7 @@
             if painted:
                 show(painted.rgb)
 
-Needs numpy, pyzmq and msgspec; docs/wire.md says what goes over the wire.
+Needs numpy, pyzmq and msgspec, for ws:// websockets; docs/wire.md says what goes over the wire.
 """
 
 import threading
@@ -25,6 +25,7 @@ from ..stream.wire.encodings import ENCODINGS
 from ..stream.wire.errors import WireError
 from ..stream.wire.header import Control, Hello, Welcome
 from ..stream.wire.message import check_planes
+from .carrier import open_carrier
 from .link import Link, Outgoing, Painted
 
 __all__ = ["Client", "Curve", "Painted"]
@@ -50,9 +51,12 @@ class Curve:
 class Client:
     """A connection to one server, kept up by a thread of its own through restarts of the server.
 
-    classes: names of the label ids, in id order; mapping: some of them onto the model's, where the
-    server does not find a place by itself. size: width and height of the planes. encodings: of what
-    is sent, the first one is used; painted: of what comes back. Use it from one thread.
+    address: tcp://HOST:PORT or ipc://PATH, one of the server's --engine; or that of its page,
+    ws://HOST:PORT/api/engine or wss://. curve: for tcp:// to another machine. certificate: for
+    wss://, a PEM file of what the server shows when no authority vouches for it. classes: names of
+    the label ids, in id order; mapping: some of them onto the model's, where the server does not
+    find a place by itself. size: width and height of the planes. encodings: of what is sent, the
+    first one is used; painted: of what comes back. Use it from one thread.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Client:
         mapping: Mapping[str, str] | None = None,
         style: int = 0,
         curve: Curve | None = None,
+        certificate: Path | None = None,
     ) -> None:
         for encoding in (*encodings, painted):
             if encoding not in ENCODINGS:
@@ -88,8 +93,8 @@ class Client:
             painted=painted,
             style=style,
         )
-        self._seq = 0
-        self._link = Link(address, hello, curve)
+        self._seq, self._size = 0, size
+        self._link = Link(open_carrier(address, curve, certificate), hello)
         self._thread = threading.Thread(target=self._link.run, name="rotolive", daemon=True)
         self._thread.start()
 
@@ -101,14 +106,17 @@ class Client:
         depth: NDArray[np.floating] | None = None,
         motion: NDArray[np.floating] | None = None,
         color: NDArray[np.uint8] | None = None,
+        landmarks: NDArray[np.floating] | None = None,
         captured_ns: int | None = None,
         reset: bool = False,
     ) -> None:
         """Send a frame as soon as the server takes one; a newer one goes before it.
 
         Shapes: [H, W]; motion [2, H, W] in pixels from this frame to the last, x right, y down;
-        color [H, W, 3]. The planes are copied. captured_ns: comes back with the picture; now
-        (monotonic) when left out. reset: a cut. Raises WireError for planes that do not fit.
+        color [H, W, 3]; landmarks [33, 4] of a body: x, y in 0..1 of the picture, z as x,
+        visibility (0 everywhere: nobody). The planes are copied. captured_ns: comes back with the
+        picture; now (monotonic) when left out. reset: a cut. Raises WireError for planes that do
+        not fit.
         """
         given = {
             "label": label,
@@ -116,14 +124,16 @@ class Client:
             "depth": depth,
             "motion": motion,
             "color": color,
+            "landmarks": landmarks,
         }
         planes = {name: array for name, array in given.items() if array is not None}
-        check_planes(planes)
+        fitting = check_planes(planes, self._size)
         now = time.monotonic_ns()
         self._seq += 1
         self._link.put(
             Outgoing(
                 seq=self._seq,
+                size=fitting,
                 planes={name: np.array(array, order="C") for name, array in planes.items()},
                 captured_ns=now if captured_ns is None else captured_ns,
                 reset=reset,
@@ -153,6 +163,7 @@ class Client:
     ) -> None:
         """Show classes, or instances by id, as other classes of the model.
 
+        "building:*7": each instance takes one of a building's surfaces, drawn by the seed 7.
         erased: classes that give way to what is next to them. Nothing: no more edits.
         """
         self._link.ask(

@@ -6,12 +6,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..model.arguments import Model, Positional, at_least, check_folder_of
 from ..model.errors import InputError, RotoliveError
 from .client import Client
 from .engine import Engine, connect, play, record
+
+if TYPE_CHECKING:
+    from .panda3d.window import Window
 
 START_S = 60.0
 """How long a server may take to let us in."""
@@ -28,6 +31,7 @@ def engine(
     port: int = 8080,
     fps: float = 30.0,
     seed: int = 0,
+    drive: bool = False,
     browser: bool = True,
 ) -> None:
     """Play an engine's world through a model: its picture, its labels and what is painted.
@@ -37,20 +41,25 @@ def engine(
         style: The style that is chosen at first.
         out: Write engine | labels | painted into this video, frame by frame, instead of playing.
         seconds: How long; 10 for a video, and otherwise until Ctrl-C.
-        server: Address of a running `rotolive serve --engine ADDRESS`; one is started here, with
-            its page, when left out.
+        server: Address of a running `rotolive serve --engine ADDRESS`, or of its page as
+            ws://HOST:PORT/api/engine; one is started here, with its page, when left out.
         token: What that server asks for.
         port: Where the page of the server that is started here is.
         fps: Frames per second that the engine renders.
         seed: Another seed is another city, or another game.
+        drive: Of panda3d: drive yourself, in a window: arrow keys or WASD, R to come back onto the
+            road, Escape to end.
         browser: Open the page in the browser.
     """
     at_least("seconds", seconds, 0.1)
     at_least("fps", fps, 1)
     check_folder_of(out)
+    if drive and (what != "panda3d" or out is not None):
+        raise InputError("--drive is for playing panda3d, without --out")
     show = browser and out is None
     with (
         contextlib.closing(_open(what, seed)) as world,
+        _window(world) if drive else contextlib.nullcontext() as window,
         _server(server, model, port, show) as address,
         connect(world, address, fps=fps, style=style, token=token) as client,
     ):
@@ -58,8 +67,11 @@ def engine(
         if out is not None:
             _record(world, client, out, fps, seconds or 10.0)
             return
-        for _ in play(world, client, fps=fps, seconds=seconds):
-            pass
+        for frame, painted in play(world, client, fps=fps, seconds=seconds):
+            if window:
+                window.show(painted.rgb if painted else frame.rgb)
+                if window.closed:
+                    return
 
 
 def _record(world: Engine, client: Client, out: Path, fps: float, seconds: float) -> None:
@@ -70,6 +82,16 @@ def _record(world: Engine, client: Client, out: Path, fps: float, seconds: float
         for share in record(world, client, out, fps=fps, seconds=seconds):
             progress.update(bar, completed=share)
     print(out)
+
+
+def _window(world: Engine) -> "contextlib.closing[Window]":
+    """A window at whose keys somebody drives."""
+    from .panda3d.engine import PandaCity
+    from .panda3d.window import Window
+
+    assert isinstance(world, PandaCity)
+    world.wheel = window = Window(world.size)
+    return contextlib.closing(window)
 
 
 def _open(what: str, seed: int) -> Engine:

@@ -1,18 +1,15 @@
 """A client's connection: a thread that says hello, sends what there is credit for, and listens."""
 
 import logging
-import secrets
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import zmq
 from numpy.typing import NDArray
 
 from ..stream.wire.errors import WireError
@@ -29,11 +26,9 @@ from ..stream.wire.header import (
     dump,
     parse,
 )
-from ..stream.wire.message import check_planes, decode, describe, encode
-from ..stream.wire.planes import MAX_PART_BYTES, Limits
-
-if TYPE_CHECKING:
-    from .client import Curve
+from ..stream.wire.message import decode, describe, encode
+from ..stream.wire.planes import Limits
+from .carrier import Carrier
 
 logger = logging.getLogger(__name__)
 
@@ -41,16 +36,16 @@ RETRY_S = 1.0
 PING_S = 1.0
 GONE_S = 5.0
 """A server that says nothing for this long is greeted anew."""
-TICK_MS = 100
-BUFFER_BYTES = 4 << 20
+TICK_S = 0.1
 REMEMBERED = 600
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:
-    """A frame to be sent, given to us at a monotonic time [ns]."""
+    """A frame to be sent, given to us at a monotonic time [ns]; size: width and height."""
 
     seq: int
+    size: tuple[int, int]
     planes: dict[str, NDArray[Any]]
     captured_ns: int
     reset: bool
@@ -83,7 +78,7 @@ class Painted:
 class Link:
     """Everything but `run` may be called from another thread."""
 
-    def __init__(self, address: str, hello: Hello, curve: "Curve | None" = None) -> None:
+    def __init__(self, carrier: Carrier, hello: Hello) -> None:
         self.welcome: Welcome | None = None
         self.error: WireError | None = None
         self._hello = hello
@@ -99,10 +94,7 @@ class Link:
         self._greet_at = self._heard = self._spoke = 0.0
         self._ids = 0
         self._limits = Limits()
-        self._bell, self._ring = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ring.setblocking(False)
-        self._socket = _connect(address, curve)
+        self._carrier = carrier
 
     def put(self, frame: Outgoing) -> None:
         """Leave a frame; one that is not on its way yet is overwritten, its cut is kept."""
@@ -111,7 +103,7 @@ class Link:
                 self._counts["overwritten"] += 1
                 frame = replace(frame, reset=frame.reset or self._unsent.reset)
             self._unsent = frame
-        self._wake()
+        self._carrier.wake()
 
     def ask(self, wish: Control) -> None:
         """Leave a wish; style and edits are repeated to a server that has begun anew."""
@@ -122,7 +114,7 @@ class Link:
                 self._hello = msgspec.structs.replace(self._hello, style=wish.index)
             if self.welcome:
                 self._wishes.append(wish)
-        self._wake()
+        self._carrier.wake()
 
     def take(self, timeout: float) -> Painted | None:
         """Return the newest picture once."""
@@ -138,7 +130,10 @@ class Link:
             self._lock.wait_for(lambda: self.welcome or self.error, timeout)
             if self.welcome:
                 return self.welcome
-            raise self.error or WireError("no_session", f"no server answered in {timeout:g} s")
+            if self.error:
+                raise self.error
+        why = f": {self._carrier.trouble}" if self._carrier.trouble else ""
+        raise WireError("no_session", f"no server answered in {timeout:g} s{why}")
 
     def stats(self) -> dict[str, Any]:
         """Return counts, and the median and 95th percentile of the last round trips [ms]."""
@@ -150,45 +145,25 @@ class Link:
     def stop(self) -> None:
         """End `run`."""
         self._stopping = True
-        self._wake()
+        self._carrier.wake()
 
     def run(self) -> None:
         """Keep the connection up until `stop`."""
-        poller = zmq.Poller()
-        poller.register(self._socket, zmq.POLLIN)
-        poller.register(self._bell, zmq.POLLIN)
         while not self._stopping:
-            poller.poll(TICK_MS)
-            self._silence_bell()
+            self._carrier.wait(TICK_S)
             self._listen()
             self._speak(time.monotonic())
         self._say(dump(Bye()))
-        self._socket.close(200)
-        self._socket.context.destroy(200)
-        self._bell.close()
-        self._ring.close()
-
-    def _wake(self) -> None:
-        try:
-            self._ring.send(b"!")
-        except OSError:  # it rings already, or has stopped
-            return
-
-    def _silence_bell(self) -> None:
-        try:
-            self._bell.recv(4096)
-        except BlockingIOError:
-            return
+        self._carrier.close()
 
     def _listen(self) -> None:
         while True:
             try:
-                frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return
-            self._heard = time.monotonic()
-            try:
-                self._take([frame.buffer for frame in frames])
+                parts = self._carrier.receive()
+                if parts is None:
+                    return
+                self._heard = time.monotonic()
+                self._take(parts)
             except WireError as error:
                 logger.warning("the server's message cannot be read: %s", error)
 
@@ -304,16 +279,14 @@ class Link:
         return wanted if wanted in welcome.encodings else "raw"
 
     def _say(self, *parts: Part) -> bool:
-        try:
-            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=False)
-        except zmq.Again:
+        if not self._carrier.send(parts):
             return False
         self._spoke = time.monotonic()
         return True
 
 
 def _message(frame: Outgoing, encoding: str) -> list[Part]:
-    width, height = check_planes(frame.planes)
+    width, height = frame.size
     header = Frame(
         seq=frame.seq,
         captured_ns=frame.captured_ns,
@@ -323,24 +296,3 @@ def _message(frame: Outgoing, encoding: str) -> list[Part]:
         reset=frame.reset,
     )
     return encode(header, frame.planes)
-
-
-def _connect(address: str, curve: "Curve | None") -> zmq.Socket[bytes]:
-    """Raises WireError for an address that is none."""
-    opened = zmq.Context().socket(zmq.DEALER)
-    opened.routing_id = b"r" + secrets.token_bytes(15)
-    opened.immediate = True
-    opened.sndhwm = opened.rcvhwm = 4
-    opened.maxmsgsize = MAX_PART_BYTES
-    opened.sndbuf = opened.rcvbuf = BUFFER_BYTES
-    opened.reconnect_ivl, opened.reconnect_ivl_max = 100, 1000
-    opened.heartbeat_ivl, opened.heartbeat_timeout = 1000, 3000
-    if curve:
-        opened.curve_serverkey = curve.server
-        opened.curve_publickey, opened.curve_secretkey = curve.public, curve.secret
-    try:
-        opened.connect(address)
-    except zmq.ZMQError as error:
-        opened.context.destroy(0)
-        raise WireError("stream", f"cannot connect to {address!r}: {error}") from error
-    return opened

@@ -4,6 +4,8 @@ A folder holds `server.key_secret` and, in `clients/`, a `.key` file of each cli
 as `zmq.auth.create_certificates` writes them.
 """
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
 from ..model.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 SERVER = "server.key_secret"
 CLIENTS = "clients"
@@ -43,10 +47,10 @@ class Keys:
         return cls(public=public, secret=secret, clients=clients)
 
     def guard(self, context: zmq.Context[Any]) -> ThreadAuthenticator:
-        """Begin to check clients' keys in a context."""
+        """Begin to check clients' keys in a context, as they are when a client connects."""
         authenticator = ThreadAuthenticator(context)
         authenticator.start()
-        authenticator.configure_curve(domain=DOMAIN, location=self.clients)
+        authenticator.configure_curve_callback(DOMAIN, _Clients(self.clients))
         return authenticator
 
     def require(self, socket: Any) -> None:
@@ -54,3 +58,21 @@ class Keys:
         socket.curve_server = True
         socket.curve_publickey, socket.curve_secretkey = self.public, self.secret
         socket.zap_domain = DOMAIN.encode()
+
+
+@dataclass(frozen=True)
+class _Clients:
+    """A folder of public keys. Who has a connection keeps it when the key is taken away."""
+
+    folder: Path
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Tell whether a key (Z85) is let in; called at each handshake."""
+        return key in self._keys()
+
+    def _keys(self) -> Iterator[bytes]:
+        for path in self.folder.glob("*.key"):
+            try:
+                yield zmq.auth.load_certificate(path)[0]
+            except (OSError, ValueError, IndexError) as error:  # half written, or something else
+                logger.warning("%s: the key cannot be read: %s", path, error)

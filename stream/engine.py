@@ -35,6 +35,8 @@ from .wire.planes import Limits, check_size
 logger = logging.getLogger(__name__)
 
 MANDATORY = ("raw", "zlib")
+LOOKED_AT = {"labels": ("label", "instance", "depth", "motion"), "pose": ("landmarks", "color")}
+"""Planes that a model of a condition makes use of; others take pictures."""
 CODES: dict[type[Exception], Code] = {
     NameTaken: "name_taken",
     TooManySessions: "full",
@@ -187,6 +189,7 @@ class EngineClient:
             styles=tuple(model.styles),
             classes=tuple(model.classes),
             mapping=dict(zip(hello.classes, found, strict=False)),
+            planes=LOOKED_AT.get(model.condition, ("color",)),
             encodings=agreed,
             credit=CREDIT,
             silence_s=SILENCE_S,

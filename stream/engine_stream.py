@@ -137,6 +137,8 @@ class EngineStream:
             planes["label"] = self._mapped(planes["label"])
         if "color" in planes:
             planes["rgb"] = planes.pop("color")
+        if "landmarks" in planes:
+            planes["aspect"] = np.array(frame.width / frame.height)
         marks = {"decoded": time.monotonic_ns()}
         received = protocol.Frame(
             seq=frame.seq,

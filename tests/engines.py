@@ -1,6 +1,7 @@
 """A server of palette pictures whose colours are known, and what talks to it."""
 
 import contextlib
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,6 +72,10 @@ class Served:
     published: str
     peers: Peers
     model: SlowPalette
+
+    @property
+    def ws(self) -> str:
+        return self.url.replace("http", "ws") + "/api/engine"
 
 
 @contextlib.contextmanager
@@ -143,3 +148,14 @@ def say(link: zmq.Socket[bytes], header: bytes) -> None:
 def hear(link: zmq.Socket[bytes]) -> tuple[Header, list[bytes]]:
     header, *parts = link.recv_multipart()
     return parse(header, FROM_SERVER), parts
+
+
+@contextlib.contextmanager
+def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    server = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        assert server.stdout and server.stdout.readline().startswith(b"ready")
+        yield server
+    finally:
+        server.terminate()
+        server.wait(10)

@@ -1,9 +1,8 @@
-"""Engines at the door over ZeroMQ: real sockets, real servers, known colours."""
+"""Engines at the door, over ZeroMQ and WebSocket: real sockets, real servers, known colours."""
 
 import contextlib
 import random
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from engines import (
     hear,
     hello,
     painted,
+    process,
     say,
     served_at,
     stripes,
@@ -67,7 +67,12 @@ def nobody_left(served: Served) -> Iterator[None]:
     wait_for(lambda: len(served.peers) == 0, SILENCE_S + 3)
 
 
-@pytest.mark.parametrize("carrier", ["tcp", "ipc"])
+@pytest.fixture(params=["ipc", "ws"])
+def address(served: Served, request: pytest.FixtureRequest) -> str:
+    return getattr(served, request.param)
+
+
+@pytest.mark.parametrize("carrier", ["tcp", "ipc", "ws"])
 @pytest.mark.parametrize("encoding", ["raw", "zlib", "png"])
 def test_labels_come_back_in_their_colours(served: Served, carrier: str, encoding: str) -> None:
     address = getattr(served, carrier)
@@ -122,11 +127,13 @@ def test_the_welcome_says_what_there_is(served: Served) -> None:
         ("size", ("4000x64",), {"size": (4000, H)}),
     ],
 )
+@pytest.mark.parametrize("carrier", ["tcp", "ws"])
 def test_refusals_of_a_hello(
-    served: Served, code: str, words: tuple[str, ...], options: dict[str, Any]
+    served: Served, carrier: str, code: str, words: tuple[str, ...], options: dict[str, Any]
 ) -> None:
     options = {"classes": CLASSES, "size": (W, H), **options}
-    with Client(served.tcp, options.pop("classes"), **options) as engine:
+    address = getattr(served, carrier)
+    with Client(address, options.pop("classes"), **options) as engine:
         with pytest.raises(WireError) as caught:
             engine.wait()
         assert caught.value.code == code and engine.error is caught.value
@@ -135,8 +142,8 @@ def test_refusals_of_a_hello(
     assert len(served.peers) == 0
 
 
-def test_a_bad_frame_is_refused_and_the_next_one_painted(served: Served) -> None:
-    with client(served.ipc) as engine:
+def test_a_bad_frame_is_refused_and_the_next_one_painted(address: str) -> None:
+    with client(address) as engine:
         painted(engine, label=stripes(0, 1))
         bad = {
             "value": {"label": stripes(0, 4)},
@@ -154,15 +161,19 @@ def test_a_bad_frame_is_refused_and_the_next_one_painted(served: Served) -> None
             engine.send(label=stripes(0), motion=np.zeros((H, W, 2), np.float16))
 
 
-def test_edits_reach_the_picture(served: Served) -> None:
+def test_edits_reach_the_picture(address: str) -> None:
     label, instance = stripes(1, 2, 2, 3), stripes(1, 2, 3, 4).astype(np.uint32)
     colour = {name: palette(STREET)[i] for i, name in enumerate(STREET)}
-    with client(served.ipc) as engine:
+    with client(address) as engine:
         painted(engine, label=label)
         engine.edit(classes={"building": "vegetation"}, instances={3: "sky"})
         rgb = painted(engine, label=label, instance=instance).rgb
         names = ("road", "vegetation", "sky", "car")
         np.testing.assert_array_equal(rgb[0, :: W // 4], [colour[name] for name in names])
+        engine.edit(classes={"building": "building:*7"})
+        rgb = painted(engine, label=label, instance=instance).rgb
+        surfaces = np.array([*map(colour.get, ("building", "building:brick", "building:glass"))])
+        assert all((surfaces == rgb[0, x]).all(1).any() for x in (W // 4, W // 2))
         engine.edit(erased=["building", "road"])
         erased = painted(engine, label=label).rgb
         assert not {tuple(COLOURS[1]), tuple(COLOURS[2])} & set(map(tuple, erased[0].tolist()))
@@ -173,8 +184,8 @@ def test_edits_reach_the_picture(served: Served) -> None:
         np.testing.assert_array_equal(painted(engine, label=label).rgb, COLOURS[label])
 
 
-def test_style_and_reset_reach_the_model(served: Served) -> None:
-    with client(served.ipc) as engine:
+def test_style_and_reset_reach_the_model(served: Served, address: str) -> None:
+    with client(address) as engine:
         painted(engine, label=stripes(1, 2))
         served.model.styles_seen.clear()
         engine.style("night")
@@ -193,10 +204,10 @@ def test_style_and_reset_reach_the_model(served: Served) -> None:
             engine.style("dusk")
 
 
-def test_overload_skips_and_stays_fresh(served: Served) -> None:
+def test_overload_skips_and_stays_fresh(served: Served, address: str) -> None:
     """Frames come three times as fast as they are painted; a cut among them is not lost."""
     served.model.delay = 0.03
-    with client(served.ipc) as engine:
+    with client(address) as engine:
         painted(engine, label=stripes(1))
         resets, behind, seqs = served.model.resets, [], []
         for number in range(200):
@@ -273,8 +284,8 @@ def test_who_vanishes_gives_up_session_and_name(served: Served) -> None:
     assert time.monotonic() - start > 2.0
 
 
-def test_a_silent_client_stays_by_its_heartbeat(served: Served) -> None:
-    with client(served.ipc) as engine:
+def test_a_silent_client_stays_by_its_heartbeat(served: Served, address: str) -> None:
+    with client(address) as engine:
         engine.wait()
         time.sleep(SILENCE_S + 1)
         assert len(served.peers) == 1
@@ -325,24 +336,6 @@ def test_noise_is_answered_and_does_no_harm(served: Served) -> None:
     assert len(served.peers) <= 1
 
 
-def test_a_server_that_restarts_is_found_again(tmp_path: Path) -> None:
-    address = f"ipc://{tmp_path}/engine"
-    options = ["--model", "palette", "--size", f"{W}x{H}", "--engine", address]
-    command = [sys.executable, "-m", "rotolive.web.serve", *options]
-    with client(address) as engine:
-        with pytest.raises(WireError, match="no server answered"):
-            engine.wait(0.3)
-        for label in (stripes(1, 2), stripes(3, 2)):
-            with process(command):
-                np.testing.assert_array_equal(
-                    painted(engine, 30.0, label=label).rgb, COLOURS[label]
-                )
-            for _ in range(5):
-                engine.send(label=label)
-                time.sleep(0.02)
-        assert engine.error is None
-
-
 def test_the_command_lets_engines_in(tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/engine"
     options = ["--port", str(free_port()), "--map", "blorb=car", "--map", "gleeb=sky"]
@@ -359,17 +352,6 @@ def test_the_command_lets_engines_in(tmp_path: Path) -> None:
     for wrong in ("car", "=car", "ute="):
         with pytest.raises(InputError, match="ute=car"):
             parse_mapping([wrong])
-
-
-@contextlib.contextmanager
-def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    server = subprocess.Popen(command, stdout=subprocess.PIPE)
-    try:
-        assert server.stdout and server.stdout.readline().startswith(b"ready")
-        yield server
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def test_an_address_in_use_is_refused(served: Served) -> None:

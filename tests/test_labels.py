@@ -1,5 +1,7 @@
 """Labels as a condition: class names, edits, planes of any size, motion."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -94,12 +96,40 @@ def test_what_is_erased_gives_way_to_what_is_next_to_it() -> None:
     assert Edits(erased=["unlabeled"]).apply(everything, STREET)["label"].shape == (8, 8)
 
 
+def test_surfaces_are_drawn_for_each_instance_by_a_seed() -> None:
+    numbers = np.arange(900, dtype=np.uint32).reshape(30, 30)
+    label = np.full((30, 30), STREET.index("building"), np.uint8)
+    label[0] = STREET.index("road")
+
+    def drawn(name: str, **more: Any) -> np.ndarray:
+        edits = Edits(classes={"building": name}, **more)
+        edits.check(STREET)
+        return edits.apply({"label": label, "instance": numbers}, STREET)["label"]
+
+    kinds = [STREET.index(f"building{surface}") for surface in ("", ":brick", ":glass")]
+    shown = drawn("building:*7")
+    shares = [(shown[1:] == kind).mean() for kind in kinds]
+    assert (shown[0] == STREET.index("road")).all() and sum(shares) == pytest.approx(1)
+    assert min(shares) > 0.25, "every surface is taken by about a third"
+    np.testing.assert_array_equal(drawn("building:*7"), shown)
+    np.testing.assert_array_equal(drawn("building:*"), drawn("building:*0"))
+    assert 0.5 < (drawn("building:*8")[1:] != shown[1:]).mean() < 0.8
+    one = Edits(instances={42: "building:*7"}).apply({"label": label, "instance": numbers}, STREET)
+    assert one["label"][1, 12] == shown[1, 12]
+    alone = Edits(classes={"building": "building:*7"}).apply({"label": label}, STREET)["label"]
+    assert len(np.unique(alone[1:])) == 1, "without instances there is one"
+
+
 @pytest.mark.parametrize(
     ("edits", "sentence"),
     [
         (Edits(classes={"tree": "road"}), "no class 'tree'"),
         (Edits(classes={"road": "lava"}), "no class 'lava'"),
         (Edits(erased=["lava"]), "no class 'lava'"),
+        (Edits(classes={"car": "car:*7"}), "car has no surfaces"),
+        (Edits(instances={1: "lava:*7"}), "no class 'lava:\\*7'"),
+        (Edits(classes={"car": "building:*x"}), "no class 'building:\\*x'"),
+        (Edits(classes={"building:*7": "car"}), "no class 'building:\\*7'"),
         (Edits(instances={0: "car"}), "no instance 0"),
         (Edits(instances=dict.fromkeys(range(1, 300), "car")), "299 instances"),
     ],

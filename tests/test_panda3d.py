@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from rotolive.nodes.panda3d.engine import PandaCity
 
 
 @pytest.fixture(scope="module")
-def city() -> PandaCity:
-    return PandaCity(width=128, height=64)
+def city() -> Iterator[PandaCity]:
+    city = PandaCity(width=128, height=64)
+    yield city
+    city.close()
 
 
 def test_the_city_sends_what_a_model_takes(city: PandaCity) -> None:

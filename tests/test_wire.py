@@ -53,7 +53,7 @@ def test_any_set_of_planes_travels_together() -> None:
         assert list(back) == names
         for name, plane in planes.items():
             np.testing.assert_array_equal(back[name], plane)
-        assert check_planes(planes) == (W, H)
+        assert check_planes(planes, (W, H)) == (W, H)
 
 
 def test_raw_planes_are_not_copied() -> None:
@@ -118,10 +118,8 @@ def test_everything_at_once_is_the_largest_message() -> None:
 
 
 def test_an_engine_needs_no_torch() -> None:
-    script = (
-        "import sys, rotolive.nodes.client; "
-        "print(sorted({'torch', 'mediapipe', 'aiortc', 'fastapi'} & set(sys.modules)))"
-    )
+    heavy = {"torch", "mediapipe", "aiortc", "fastapi", "websockets"}
+    script = f"import sys, rotolive.nodes.client; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
     )
@@ -136,6 +134,12 @@ def example_frame() -> list[Part]:
     about = Frame(
         seq=1, width=4, height=2, planes=describe(planes), captured_ns=123456789, reset=True
     )
+    return encode(about, planes)
+
+
+def example_landmarks() -> list[Part]:
+    planes = {"landmarks": np.tile(np.array([0.5, 0.25, 0, 1], np.float16), (33, 1))}
+    about = Frame(seq=2, width=4, height=2, planes=describe(planes))
     return encode(about, planes)
 
 
@@ -167,6 +171,7 @@ EXAMPLES: dict[str, list[Part]] = {
                 styles=("by class",),
                 classes=("unlabeled", "road", "building", "car"),
                 mapping={"void": "unlabeled", "road": "road", "car": "car"},
+                planes=("label", "instance", "depth", "motion"),
                 encodings=("raw", "zlib"),
                 credit=2,
                 silence_s=4.0,
@@ -174,6 +179,7 @@ EXAMPLES: dict[str, list[Part]] = {
         )
     ],
     "frame": example_frame(),
+    "landmarks": example_landmarks(),
     "painted": example_picture(),
     "edits": [
         dump(Control(type="edits", id=1, classes={"car": "building"}, instances={7: "building"}))

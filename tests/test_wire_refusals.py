@@ -135,6 +135,23 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["f16", "f32"])
+def test_landmarks_that_are_nowhere(dtype: str) -> None:
+    def sent(column: int, value: float) -> Arrays:
+        array = np.full(shape_of("landmarks", W, H), 0.5, DTYPES[dtype])
+        array[7, column] = value
+        return there_and_back({"landmarks": array}, "raw")
+
+    wrong = [(0, np.nan), (1, np.inf), (2, -17.0), (3, -0.1), (3, 1.5), (3, np.nan)]
+    for column, value in wrong:
+        with refuses("value", "landmark 7", "visibility 0 to 1"):
+            sent(column, value)
+    for column, value in ((0, -3.0), (1, 16.0), (3, 0.0), (3, 1.0)):
+        sent(column, value)
+    with refuses("shape", "[32, 4]", "[33, 4]"):
+        there_and_back({"landmarks": np.zeros((32, 4), DTYPES[dtype])}, "raw")
+
+
+@pytest.mark.parametrize("dtype", ["f16", "f32"])
 def test_values_that_mean_nothing(dtype: str) -> None:
     def sent(name: str, value: float) -> Arrays:
         array = np.ones(shape_of(name, W, H), DTYPES[dtype])
@@ -203,7 +220,7 @@ def test_parts_in_one_piece() -> None:
     with refuses("bytes", "4294967295 bytes"):
         split(b"\xff\xff\xff\xff" + data)
     with refuses("bytes"):
-        split(join([b""] * 7))
+        split(join([b""] * (len(PLANES) + 2)))
     with refuses("header", "empty"):
         split(b"")
 

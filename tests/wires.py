@@ -29,6 +29,8 @@ def made(name: str, dtype: str, rng: np.random.Generator, size: tuple[int, int] 
         return rng.integers(0, LIMITS.classes, shape).astype(DTYPES[dtype])
     if dtype[0] == "u":
         return rng.integers(0, 2 ** int(dtype[1:]), shape).astype(DTYPES[dtype])
+    if name == "landmarks":
+        return rng.uniform(0, 1, shape).astype(DTYPES[dtype])
     values = rng.normal(0, 20, shape)
     return (np.abs(values) if name == "depth" else values).astype(DTYPES[dtype])
 

@@ -53,9 +53,9 @@ class Hello(_Header, frozen=True, kw_only=True):
 class Welcome(_Header, frozen=True, kw_only=True):
     """The answer to a hello; width, height: of the pictures to come.
 
-    mapping: every class of the sender onto the model's. classes: the model's. encodings: that
-    frames may use. credit: frames that may be unanswered. silence_s: of a client that has left.
-    key: to the session, for recordings and statistics over HTTP.
+    mapping: every class of the sender onto the model's. classes: the model's. planes: what it looks
+    at. encodings: that frames may use. credit: frames that may be unanswered. silence_s: of a
+    client that has left. key: to the session, for recordings and statistics over HTTP.
     """
 
     stream: str
@@ -67,6 +67,7 @@ class Welcome(_Header, frozen=True, kw_only=True):
     styles: tuple[str, ...]
     classes: tuple[str, ...]
     mapping: dict[str, str]
+    planes: tuple[str, ...] = ()
     encodings: tuple[str, ...]
     credit: int
     silence_s: float

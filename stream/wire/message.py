@@ -28,17 +28,21 @@ def describe(planes: Arrays, encoding: str = "raw") -> tuple[Plane, ...]:
     return tuple(found)
 
 
-def check_planes(planes: Arrays) -> tuple[int, int]:
-    """Return width and height of planes that belong together. Raises WireError."""
+def check_planes(planes: Arrays, size: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of planes that belong together, `size` of landmarks alone.
+
+    Raises WireError.
+    """
     unknown = set(planes) - set(PLANES)
     if unknown or not planes:
         came = ", ".join(planes) or "none"
         raise WireError("planes", f"planes are {came}; each of {', '.join(PLANES)} may come once")
-    name, array = next(iter(planes.items()))
-    skip = 1 if name == "motion" else 0
-    if array.ndim < skip + 2:
-        raise WireError("shape", f"the shape of {name} is {list(array.shape)}")
-    height, width = array.shape[skip : skip + 2]
+    width, height = size
+    for name in [name for name in planes if name != "landmarks"][:1]:
+        shape, skip = planes[name].shape, 1 if name == "motion" else 0
+        if len(shape) < skip + 2:
+            raise WireError("shape", f"the shape of {name} is {list(shape)}")
+        height, width = shape[skip : skip + 2]
     for plane in describe(planes):
         check_plane(plane, width, height, ("raw",))
     return width, height

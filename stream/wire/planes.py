@@ -23,7 +23,12 @@ PLANES = {
     "depth": ("f16", "f32"),
     "motion": ("f16", "f32"),
     "color": ("u8",),
+    "landmarks": ("f16", "f32"),
 }
+LANDMARKS = (33, 4)
+"""Of a body, numbered as by MediaPipe Pose: x, y, z, visibility."""
+FARTHEST = 16.0
+"""Widths or heights of the picture that a landmark may be away."""
 PNG_DTYPES = ("u8", "u16")
 
 
@@ -41,6 +46,8 @@ class Limits:
 
 def shape_of(name: str, width: int, height: int) -> tuple[int, ...]:
     """Return the shape of a plane of a picture's size."""
+    if name == "landmarks":
+        return LANDMARKS
     if name == "motion":
         return (2, height, width)
     return (height, width, 3) if name == "color" else (height, width)
@@ -117,13 +124,15 @@ def decode_plane(plane: Plane, part: Part, limits: Limits) -> NDArray[Any]:
 
 
 def check_values(name: str, array: NDArray[Any], classes: int) -> None:
-    """Raise WireError for ids beyond the classes, depth below 0 or NaN, motion not finite."""
+    """Raise WireError for what is out of range: ids, depth, motion, landmarks (docs/wire.md)."""
     if name == "label":
         _check_label(array, classes)
     elif name == "depth":
         _check_depth(array)
     elif name == "motion":
         _check_motion(array)
+    elif name == "landmarks":
+        _check_landmarks(array)
 
 
 def _check_label(label: NDArray[np.unsignedinteger], classes: int) -> None:
@@ -155,6 +164,17 @@ def _check_motion(motion: NDArray[np.floating]) -> None:
     wrong = ~np.isfinite(motion)
     came = f"motion is {motion[wrong][0]} {_place(wrong)}"
     raise WireError("value", f"{came}; finite numbers of pixels are accepted")
+
+
+def _check_landmarks(landmarks: NDArray[np.floating]) -> None:
+    visibility = landmarks[:, 3]
+    near = (np.abs(landmarks) <= FARTHEST).all(1) & (visibility >= 0) & (visibility <= 1)
+    if near.all():
+        return
+    number = int((~near).argmax())
+    came = f"landmark {number} is {landmarks[number].tolist()}"
+    accepted = f"x, y and z up to {FARTHEST:g} either way, visibility 0 to 1"
+    raise WireError("value", f"{came}; {accepted}")
 
 
 def _bits(array: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any], int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import InputError
 from .. import Planes
+from .drawn import check_target, target
 
 MOST = 256
 """Instances that may be edited at once."""
@@ -19,8 +20,9 @@ class Edits:
     """What is shown as something else: every thing of a class, or one instance.
 
     classes: class name to class name. instances: instance id to class name; they go before
-    classes. Each edit is of what the engine sent, so two classes can change places. erased: classes
-    that give way to what is next to them.
+    classes. What something is shown as can be drawn, as in "building:*7": each instance takes one
+    of the surfaces of a building, by a seed. Each edit is of what the engine sent, so two classes
+    can change places. erased: classes that give way to what is next to them.
     """
 
     classes: Mapping[str, str] = field(default_factory=dict)
@@ -29,10 +31,11 @@ class Edits:
 
     def check(self, known: Sequence[str]) -> None:
         """Raise InputError naming the class that is not known, or the instance that is none."""
-        named = (*self.classes, *self.classes.values(), *self.instances.values(), *self.erased)
-        for name in named:
+        for name in (*self.classes, *self.erased):
             if name not in known:
                 raise InputError(f"no class {name!r}: there are {', '.join(known)}")
+        for name in (*self.classes.values(), *self.instances.values()):
+            check_target(name, known)
         for instance in self.instances:
             if not 0 < instance < 2**32:
                 raise InputError(f"no instance {instance}: their ids are whole and above 0")
@@ -44,12 +47,18 @@ class Edits:
         if "label" not in planes or not (self.classes or self.instances or self.erased):
             return planes
         planes = _without(planes, [known.index(name) for name in self.erased])
+        label = planes["label"]
+        instance = planes.get("instance", np.zeros_like(label))
         table = np.arange(256, dtype=np.uint8)
-        for name, other in self.classes.items():
-            table[known.index(name)] = known.index(other)
-        edited = np.asarray(cv2.LUT(planes["label"], table), np.uint8)
+        drawn = {name: other for name, other in self.classes.items() if other not in known}
+        for name in self.classes.keys() - drawn.keys():
+            table[known.index(name)] = known.index(self.classes[name])
+        edited = np.asarray(cv2.LUT(label, table), np.uint8)
+        for name, other in drawn.items():
+            shown = label == known.index(name)
+            edited[shown] = target(other, known, instance[shown])
         for number, name in self.instances.items() if "instance" in planes else ():
-            edited[planes["instance"] == number] = known.index(name)
+            edited[instance == number] = target(name, known, np.array([number], np.uint32))
         return {**planes, "label": edited}
 
 
