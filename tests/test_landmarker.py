@@ -5,12 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino
 import pytest
 import torch
 from torch.nn import functional as F
 
 from rotolive.model.condition.pose.detect import TASK
+from rotolive.model.runtime.openvino_graph import core
 from rotolive.training.landmarker import SIDE, Landmarker, PoseDistance, square_around
 
 PERSON = Path(__file__).parents[1] / "web/static/styles/dancer-0.png"
@@ -35,7 +35,7 @@ def test_it_finds_what_the_detector_finds(
     with zipfile.ZipFile(TASK) as bundle:
         model = bundle.extract("pose_landmarks_detector.tflite", tmp_path)
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    reference = openvino.Core().compile_model(model, "CPU", exact)
+    reference = core().compile_model(model, "CPU", exact)
     found = reference(picture.permute(0, 2, 3, 1).numpy())["Identity"].reshape(39, 5)[:33, :3]
     pair = landmarker(torch.cat([picture, picture.flip(3)]))
     assert np.abs(pair[0].numpy() - found).max() < 0.01

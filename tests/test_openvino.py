@@ -21,12 +21,12 @@ from rotolive.model.runtime.calibrate import Recorder, Told, noise
 from rotolive.model.runtime.eager import EagerStepper
 from rotolive.model.runtime.graph import StepGraph
 from rotolive.model.runtime.openvino import OpenVinoStepper
-from rotolive.model.runtime.openvino_graph import WIDEST, key, library, open_graph
+from rotolive.model.runtime.openvino_graph import WIDEST, core, key, library, open_graph
 from rotolive.model.runtime.store import Store
 
 POSE = GeneratorConfig(condition_channels=6, styles=2, width=64, height=64, channels=16)
 LABELS = replace(POSE, classes=5, width=96, backdrop=False)
-NO_BFLOAT16 = "BF16" not in library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+NO_BFLOAT16 = "BF16" not in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_small_planes_are_enlarged_by_products(width: int) -> None:
     kinds = [op.get_type_name() for op in model.get_ops()]
     assert ("Interpolate" in kinds) == (width > WIDEST)
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    (made,) = library().Core().compile_model(model, "CPU", exact)([small.numpy()]).values()
+    (made,) = core().compile_model(model, "CPU", exact)([small.numpy()]).values()
     torch.testing.assert_close(torch.from_numpy(made.copy()), Enlarge()(small))
 
 
@@ -120,6 +120,23 @@ def test_a_later_start_reads_what_was_converted(monkeypatch: pytest.MonkeyPatch)
     later = OpenVinoStepper(generator, 1, 1, "f32")
     for batch in frames(POSE, 3):
         torch.testing.assert_close(later.step(batch), first.step(batch), rtol=0, atol=0)
+
+
+LEAVING = """
+import os, signal
+from test_openvino import POSE, OpenVinoStepper, painter
+steppers = [OpenVinoStepper(painter(), 1, 1, "f32") for _ in range(2)]
+while steppers:
+    steppers.pop(0)
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_interrupts_are_heard_after_runtimes_have_gone() -> None:
+    command = [sys.executable, "-c", LEAVING]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 def test_what_is_damaged_is_converted_anew(cache: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..model.condition.pose.detect import TASK
+from ..model.runtime.openvino_graph import core
 
 SIDE = 256
 """Pixels along the square picture that the network looks at."""
@@ -177,12 +178,10 @@ def square_around(body: Tensor, reach: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _read(task: Path) -> Any:
-    import openvino
-
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(task) as bundle:
             path = bundle.extract("pose_landmarks_detector.tflite", folder)
-        return openvino.Core().read_model(path)
+        return core().read_model(path)
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,16 @@ def library() -> Any:
     import openvino
 
     return openvino
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's one entrance, kept for good.
+
+    Each has a signal stack of its own, which ends with it; where another has come after, signals
+    (Ctrl-C) then land in memory that is gone.
+    """
+    return library().Core()
 
 
 def key(graph: StepGraph, numbers: str) -> dict[str, Any]:
@@ -62,7 +73,7 @@ class OpenVinoEngine:
             settings["INFERENCE_NUM_THREADS"] = threads
         if precision:
             settings["INFERENCE_PRECISION_HINT"] = precision
-        compiled = library().Core().compile_model(model, "CPU", settings)
+        compiled = core().compile_model(model, "CPU", settings)
         self.precision = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
         self._request = compiled.create_infer_request()
         self._share = library().Tensor
@@ -100,7 +111,7 @@ def read(store: Store, known: Mapping[str, Any]) -> Any:
     if entry is None:
         return None
     try:
-        return library().Core().read_model(entry.path(XML))
+        return core().read_model(entry.path(XML))
     except RuntimeError as error:
         log.warning("a kept graph is made anew: %s", error)
         return None
