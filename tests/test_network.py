@@ -202,6 +202,7 @@ async def test_a_session_lives_on_a_bad_wire_between_two_hosts() -> None:
         await client.connect(mirror=False)
         await until(lambda: len(seen.arrivals) > 45, 30)
         assert 0 < wire.lost < wire.packets
+        await until(lambda: client.channel.readyState == "open", 30)
         client.say(type="ping", t=1.5)
         await until(lambda: {"type": "pong", "t": 1.5} in client.notices, 15)
         wire.loss = wire.delay_s = 0.0
