@@ -127,6 +127,7 @@ def test_ctrl_c_ends_the_workers(data: Path, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
         text=True,
     )
     while not (run / "checkpoint.pt").exists():
