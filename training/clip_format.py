@@ -60,6 +60,15 @@ def save_clip(path: Path, about: dict[str, Any], **arrays: NDArray[Any]) -> None
     temporary.rename(path)
 
 
+def open_clip(folder: Path, *names: str) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+    """Open what is known of a clip, and arrays of it where they lie. Raises InputError."""
+    try:
+        about = json.loads((folder / "clip.json").read_text())
+        return about, [np.load(folder / f"{name}.npy", mmap_mode="r") for name in names]
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} is not a whole clip: {error}") from error
+
+
 def clip_folders(folder: Path) -> list[Path]:
     """Find every finished clip below `folder`; raises InputError where there is none."""
     found = [path.parent for path in sorted(folder.rglob("clip.json"))]

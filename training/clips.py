@@ -1,6 +1,5 @@
 """Clips of people on disk, as conditions and targets."""
 
-import json
 from functools import cached_property
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from torch import Tensor
 from ..model.condition.pose.draw import draw
 from ..model.condition.pose.motion import motion_between
 from ..model.condition.pose.skeleton import CHILDREN, INDEX, PARENTS, Measures, to_joints
-from ..model.errors import InputError
 from . import manner
-from .clip_format import clip_folders, no_clips
+from .clip_format import clip_folders, no_clips, open_clip
 from .measures import retarget_clip
 from .smoothing import smoothed
 from .streams import Window
@@ -46,14 +44,9 @@ class Clip:
 
     def __init__(self, folder: Path, measures: Measures) -> None:
         self.folder = folder
-        try:
-            self.info = json.loads((folder / "clip.json").read_text())
-            self.rgba = np.load(folder / "rgba.npy", mmap_mode="r")
-            self.parts = np.load(folder / "parts.npy", mmap_mode="r")
-            self.motion = np.load(folder / "motion.npy", mmap_mode="r")
-            self.truth = np.load(folder / "truth.npy")
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder} is not a whole clip: {error}") from error
+        self.info, arrays = open_clip(folder, "rgba", "parts", "motion", "truth")
+        self.rgba, self.parts, self.motion, truth = arrays
+        self.truth = np.array(truth)
         self.style = int(self.info["style"])
         self.expected_errors: NDArray[np.float32] = np.zeros((len(self), len(INDEX), 2), np.float32)
         self._measures = measures

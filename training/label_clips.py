@@ -1,10 +1,9 @@
 """Clips of labelled scenes on disk, as conditions and targets."""
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ..model.condition.labels.conditioner import condition, edges, nearness
 from ..model.condition.labels.tints import tell
-from ..model.errors import InputError
+from .rgb_clip import RgbClip, opaque
 from .streams import Window
 
 NO_MOTION, NO_DEPTH, NO_INSTANCES, PLAIN_WALLS, PLAIN_ROADS = 0.25, 0.3, 0.3, 0.15, 0.15
@@ -38,38 +37,16 @@ class _Colours(NamedTuple):
     sizes: NDArray[np.intp]
 
 
-class LabelClip:
+class LabelClip(RgbClip):
     """One folder of frames: rgb, label, instance, depth, motion (see `clip_format`)."""
 
     def __init__(self, folder: Path, weights: Tensor | None = None) -> None:
         """weights: how much each class counts; close-ups are of what counts for more."""
-        self.folder = folder
-        try:
-            self.info = json.loads((folder / "clip.json").read_text())
-            self.rgb, self.label, self.instance, self.depth, self.motion = (
-                np.load(folder / f"{name}.npy", mmap_mode="r")
-                for name in ("rgb", "label", "instance", "depth", "motion")
-            )
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder} is not a whole clip: {error}") from error
-        self.style = int(self.info["style"])
+        super().__init__(folder, "label", "instance", "depth")
+        self.label, self.instance, self.depth = self.others
         self.classes: list[str] = self.info["classes"]
         even = np.ones(len(self.classes))
         self._interesting = (even if weights is None else weights.numpy()) > INTERESTING
-
-    def __len__(self) -> int:
-        return len(self.rgb)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        height, width = self.rgb.shape[1:3]
-        return width, height
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        """All frames [T]."""
-        return np.ones(len(self), bool)
 
     def moment(self, frame: int, before: int, window: Window, whim: int) -> dict[str, Tensor]:
         """One row of a `Batch`, of what is in `window`; the whim decides what is missing."""
@@ -160,9 +137,3 @@ class LabelClip:
 def things(label: NDArray[np.uint8], instance: NDArray[np.uint16]) -> Tensor:
     """A number for each thing, int64 [H, W]: its class and its instance."""
     return torch.from_numpy(label.astype(np.int64) + 256 * instance.astype(np.int64))
-
-
-def opaque(rgb: NDArray[Any]) -> Tensor:
-    """RGB [H, W, 3] in 0..255 -> RGBA [4, H, W] in 0..1, nothing to be seen through."""
-    x = torch.from_numpy(np.array(rgb)).permute(2, 0, 1).float() / 255
-    return torch.cat([x, torch.ones_like(x[:1])])

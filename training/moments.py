@@ -23,8 +23,9 @@ from ..model.optical_flow import seen_motion
 from ..model.package import Card
 from .clip_format import clip_folders
 from .clips import Clip, premultiplied
-from .label_clips import LabelClip, opaque, things
+from .label_clips import LabelClip, things
 from .losses import same_thing
+from .rgb_clip import opaque
 from .sketch_clips import SketchClip, was_seen
 from .streams import Playable
 

@@ -1,7 +1,5 @@
 """Clips of plain videos on disk, as line drawings and targets."""
 
-import json
-from pathlib import Path
 from typing import Any, Self
 
 import cv2
@@ -12,9 +10,8 @@ from torch import Tensor
 
 from ..model.condition.sketch.conditioner import in_grey
 from ..model.condition.sketch.lines import draw, folded
-from ..model.errors import InputError
 from ..model.optical_flow import seen_motion
-from .label_clips import opaque
+from .rgb_clip import RgbClip, opaque
 from .streams import Window
 
 MIRRORED, OTHER_CAMERA = 0.5, 0.5
@@ -28,33 +25,8 @@ UNLIKE = 24.0
 Picture = NDArray[np.uint8]
 
 
-class SketchClip:
+class SketchClip(RgbClip):
     """One folder of frames: rgb and motion (see `clip_format`)."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        try:
-            self.info = json.loads((folder / "clip.json").read_text())
-            self.rgb, self.motion = (
-                np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("rgb", "motion")
-            )
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder} is not a whole clip: {error}") from error
-        self.style = int(self.info["style"])
-
-    def __len__(self) -> int:
-        return len(self.rgb)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        height, width = self.rgb.shape[1:3]
-        return width, height
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        """All frames [T]."""
-        return np.ones(len(self), bool)
 
     def moment(self, frame: int, before: int, window: Window, whim: int) -> dict[str, Tensor]:
         """One row of a `Batch`, of what is in `window`; the whim decides how it was filmed."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from ...model.errors import InputError
 
 Done = TypeVar("Done")
+Moment = TypeVar("Moment")
 Report = Callable[[float], None]
 """Is told the share that is done."""
 
@@ -40,6 +42,29 @@ def number_styles(out: Path, names: list[str]) -> dict[str, int]:
         free = next(i for i in range(len(known) + 1) if i not in known.values())
         known.setdefault(name, free)
     return known
+
+
+class Stretch(list[Moment]):
+    """Good frames in a row, which become a clip if they are not too few."""
+
+    def __init__(self, fewest: int, skip: Callable[[Sequence[Moment]], None]) -> None:
+        """skip: told those that are too few."""
+        super().__init__()
+        self._fewest, self._skip = fewest, skip
+
+    def end(self) -> Iterator[list[Moment]]:
+        """Yield them, and begin anew."""
+        if len(self) >= self._fewest:
+            yield list(self)
+        elif self:
+            self._skip(self)
+        self.clear()
+
+
+def clear_left_over(out: Path, stem: str) -> None:
+    """Remove the clips of a source that was not finished."""
+    for left_over in out.glob(f"{stem}-[0-9][0-9][0-9]"):
+        shutil.rmtree(left_over)
 
 
 def file_name(name: str) -> str:

@@ -1,16 +1,24 @@
 """What making clips of videos has in common: which frames are taken, and the account of them."""
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...model.errors import InputError
 from ...model.video import TimedPicture, VideoReader
 from ..clip_format import check_size
-from .bookkeeping import Report, file_name, read_notes, work, write_notes
+from .bookkeeping import (
+    Report,
+    Stretch,
+    clear_left_over,
+    file_name,
+    number_styles,
+    read_notes,
+    work,
+    write_notes,
+)
 
 FASTEST = 30.0
 """Frames per second taken at most."""
@@ -81,6 +89,21 @@ def check_videos(videos: list[Path], size: int) -> None:
         raise InputError(f"two of the videos are named {twice[0]}; rename one of them")
 
 
+def plan(videos: list[Path], out: Path, style: str | None, seconds: float) -> list[Job]:
+    """A job for each video, which is a style named after it unless one is named for all."""
+    names = [style or video.stem for video in videos]
+    numbers = number_styles(out, names)
+    return [
+        Job(video=video, out=out, style=numbers[name], name=name, seconds=seconds)
+        for video, name in zip(videos, names, strict=True)
+    ]
+
+
+def stretch(account: Account) -> Stretch[Any]:
+    """An empty one, whose frames are counted where they are too few."""
+    return Stretch(SHORTEST, lambda few: account.skip(STUB, len(few)))
+
+
 def make_all(
     make: Callable[..., Account], jobs: Sequence[Job], workers: int, report: Report
 ) -> list[Account]:
@@ -103,8 +126,7 @@ def fill(
     nothing came of it.
     """
     account = Account(video=job.video.name, bytes=job.video.stat().st_size, style=job.name)
-    for left_over in job.out.glob(f"{job.stem}-[0-9][0-9][0-9]"):
-        shutil.rmtree(left_over)
+    clear_left_over(job.out, job.stem)
     fps = min(video.fps, FASTEST)
     for moments in runs(account):
         save(moments, account.clips, fps)

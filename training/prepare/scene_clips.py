@@ -1,6 +1,5 @@
 """One sequence of pictures with labels, made into clips."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -14,7 +13,7 @@ from ...model.errors import InputError
 from ..clip_format import save_clip
 from ..optical_flow import is_cut, motion
 from .accounts import Account, Flaw
-from .bookkeeping import Report, file_name, read_notes, write_notes
+from .bookkeeping import Report, Stretch, clear_left_over, file_name, read_notes, write_notes
 from .frames import Frame, frames, length, rate
 from .label_classes import Coding
 from .label_pixels import Pixels
@@ -73,8 +72,7 @@ class Job:
 def prepare_sequence(job: Job, report: Report = lambda share: None) -> Account:
     """Make the clips of a sequence; `report` is told the share that is done."""
     account = job.account()
-    for left_over in job.out.glob(f"{job.stem}-[0-9][0-9][0-9]"):
-        shutil.rmtree(left_over)
+    clear_left_over(job.out, job.stem)
     fps, total = rate(job.series, job.fps), length(job.series)
     for run in _runs(job, fps, account):
         _write(job, run, account.clips, fps)
@@ -119,27 +117,21 @@ def fit(frame: Frame, coding: Coding, size: tuple[int, int]) -> Moment:
 def _runs(job: Job, fps: float, account: Account) -> Iterator[list[Moment]]:
     """Stretches of good frames, none longer than a clip may be; counts what is left out."""
     longest = max(FEWEST, round(job.seconds * fps))
-    run: list[Moment] = []
-
-    def end() -> Iterator[list[Moment]]:
-        if len(run) >= FEWEST:
-            yield list(run)
-        elif run:
-            account.skip(STUB, len(run), [moment.name for moment in run])
-        run.clear()
-
+    run: Stretch[Moment] = Stretch(
+        FEWEST, lambda few: account.skip(STUB, len(few), [moment.name for moment in few])
+    )
     for frame in frames(job.series, fps):
         account.frames += 1
         try:
             moment = fit(frame, job.coding, job.size)
         except Flaw as flaw:
             account.skip(flaw.why, 1, [flaw.of(frame.name)])
-            yield from end()
+            yield from run.end()
             continue
         if run and (len(run) >= longest or is_cut(run[-1].rgb, moment.rgb)):
-            yield from end()
+            yield from run.end()
         run.append(moment)
-    yield from end()
+    yield from run.end()
 
 
 def _write(job: Job, run: list[Moment], index: int, fps: float) -> None:

@@ -15,8 +15,8 @@ from ..clip_format import LARGEST, save_clip
 from ..config import NARROWEST
 from ..optical_flow import is_cut, motion
 from . import footage
-from .bookkeeping import Report, number_styles, read_notes
-from .footage import FASTEST, SHORTEST, STUB, Account, check_videos, fill, frames, make_all
+from .bookkeeping import Report, Stretch, read_notes
+from .footage import FASTEST, SHORTEST, Account, check_videos, fill, frames, make_all, plan, stretch
 
 LONGEST = 2
 """A picture's longer side over its shorter at most: what is beyond is cut off."""
@@ -56,21 +56,9 @@ def prepare(
     share that is done. Raises InputError for a file that is no video, or too short.
     """
     check_videos(videos, size)
-    names = [style or video.stem for video in videos]
-    numbers = number_styles(out, names)
+    planned = plan(videos, out, style, seconds)
     width, height = _size_there(out, size) or _size_of(videos[0], size)
-    jobs = [
-        Job(
-            video=video,
-            out=out,
-            style=numbers[name],
-            name=name,
-            seconds=seconds,
-            width=width,
-            height=height,
-        )
-        for video, name in zip(videos, names, strict=True)
-    ]
+    jobs = [Job(**vars(job), width=width, height=height) for job in planned]
     return make_all(prepare_video, jobs, workers, report)
 
 
@@ -105,23 +93,15 @@ def _size_of(video: Path, size: int) -> tuple[int, int]:
 def _runs(job: Job, video: VideoReader, account: Account) -> Iterator[list[_Moment]]:
     """Stretches without a cut, none longer than a clip may be; counts what is skipped."""
     longest = max(SHORTEST, round(job.seconds * min(video.fps, FASTEST)))
-    run: list[_Moment] = []
-
-    def end() -> Iterator[list[_Moment]]:
-        if len(run) >= SHORTEST:
-            yield list(run)
-        elif run:
-            account.skip(STUB, len(run))
-        run.clear()
-
+    run: Stretch[_Moment] = stretch(account)
     for frame in frames(video):
         account.frames += 1
         picture = fitted(frame.rgb, (job.width, job.height))
         if run and (len(run) >= longest or is_cut(run[-1].rgb, picture)):
-            yield from end()
+            yield from run.end()
         before = run[-1].rgb if run else picture
         run.append(_Moment(time_s=frame.time_s, rgb=picture, motion=motion(picture, before)))
-    yield from end()
+    yield from run.end()
 
 
 def _write(job: Job, moments: list[_Moment], index: int, fps: float) -> None:

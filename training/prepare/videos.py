@@ -17,16 +17,16 @@ from ..clip_format import save_clip
 from ..optical_flow import is_cut
 from ..smoothing import smoothed
 from . import footage
-from .bookkeeping import Report, number_styles, read_notes, write_notes
+from .bookkeeping import Report, Stretch, read_notes, write_notes
 from .footage import (
     FASTEST,
-    SHORTEST,
-    STUB,
     Account,
     check_videos,
     fill,
     frames,
     make_all,
+    plan,
+    stretch,
 )
 from .frame import PARTS, cut_out, label, motion
 from .survey import SEEN, Framing, Window, survey
@@ -66,21 +66,9 @@ def prepare(
     InputError for a file that is no video, shows nobody or was filmed by hand.
     """
     check_videos(videos, size)
-    names = [style or video.stem for video in videos]
-    numbers = number_styles(out, names)
+    planned = plan(videos, out, style, seconds)
     framing = _framing(out, videos[0], size)
-    jobs = [
-        Job(
-            video=video,
-            out=out,
-            style=numbers[name],
-            name=name,
-            size=size,
-            seconds=seconds,
-            framing=framing,
-        )
-        for video, name in zip(videos, names, strict=True)
-    ]
+    jobs = [Job(**vars(job), size=size, framing=framing) for job in planned]
     return make_all(prepare_video, jobs, workers, report)
 
 
@@ -132,14 +120,10 @@ def _runs(
     """Stretches of good frames, none longer than a clip may be; counts what is skipped."""
     detector = PoseDetector(masks=True)
     longest = round(job.seconds * min(video.fps, FASTEST))
-    run: list[_Moment] = []
+    run: Stretch[_Moment] = stretch(account)
 
     def end() -> Iterator[list[_Moment]]:
-        if len(run) >= SHORTEST:
-            yield list(run)
-        elif run:
-            account.skip(STUB, len(run))
-        run.clear()
+        yield from run.end()
         cutter.before = None
 
     try:

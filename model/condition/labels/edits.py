@@ -48,7 +48,7 @@ class Edits:
             return planes
         planes = _without(planes, [known.index(name) for name in self.erased])
         label = planes["label"]
-        instance = planes.get("instance", np.zeros_like(label))
+        instance = planes["instance"] if "instance" in planes else np.zeros_like(label)
         table = np.arange(256, dtype=np.uint8)
         drawn = {name: other for name, other in self.classes.items() if other not in known}
         for name in self.classes.keys() - drawn.keys():
